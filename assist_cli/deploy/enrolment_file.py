@@ -40,7 +40,7 @@ with zipfile.ZipFile(os.path.dirname(os.path.abspath(__file__))) as archive:
 sys.exit(main(settings))
 """
 _PACKAGES = ("assist_cli", "assist_cli/deploy", "assist_cli/deploy/host")
-_HERE = ("client", "enrol_here")
+_HERE = ("boot", "client", "enrol_here")
 _BROKERED = ("client", "enrol", "link", "proxy")
 _WIRE = ("circuit", "nats", "protocol", "tunnel")
 

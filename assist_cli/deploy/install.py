@@ -223,11 +223,6 @@ class Host:
         return answers.result(last_line(done.stderr))
 
 
-def boot_line(home: str) -> str:
-    """Return the crontab line that starts the agent at boot, for a machine without systemd."""
-    return f"@reboot {shlex.join([f'{home}/agentd', 'guard', '--log', f'{home}/agentd.log'])}"
-
-
 def _shell(script: str) -> str:
     """Return a command for the login shell, which may be any, that runs a script of sh."""
     return "exec sh -c " + shlex.quote(script)

@@ -103,5 +103,4 @@ class ActionProgram:
 
 def step_of(words: object) -> str:
     """Return the step that a line of its output reports, empty for another line."""
-    step = words.get("step") if isinstance(words, dict) else None
-    return step if isinstance(step, str) else ""
+    return str(words["step"]) if isinstance(words, dict) and list(words) == ["step"] else ""

@@ -9,6 +9,7 @@ import os
 import sys
 from typing import Any, Dict
 
+from assist_cli.deploy.host.boot import boot_notes
 from assist_cli.deploy.host.client import (
     ADMINISTRATOR,
     FAILED,
@@ -34,12 +35,15 @@ def main(settings: Words) -> int:
     ).parse_args()
     try:
         check_python()
-        _check_agent(settings, _carry_out(settings, "look", {}))
+        found = _carry_out(settings, "look", {})
+        _check_agent(settings, found)
         _carry_out(settings, "install", settings["order"])
     except Denied as denied:
         return fail(str(denied), denied.hint, FAILED)
     except KeyboardInterrupt:
         return fail("interrupted", "run it again: nothing is done twice", 130)
+    for note in boot_notes(found):
+        say(sys.stdout, "note: %s" % note)
     say(sys.stdout, "Installed as %(name)s (%(instance)s)" % settings)
     say(sys.stdout, "On the controller: assist doctor %(name)s. It must reach %(address)s. Delete this file." % settings)
     return 0

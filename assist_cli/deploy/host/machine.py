@@ -94,7 +94,7 @@ class Machine:
 
     def log(self) -> str:
         """Return the text of the log file of guard and agent, empty if they have none."""
-        return (read(self.path("agentd.log")) or b"").decode("utf-8", "replace")
+        return (read(self.path("agentd.log")) or b"").decode("utf-8", "replace").replace("\r\n", "\n")
 
     def wait_for(self, version: str) -> None:
         """Wait until the agent of this version answers, or until its guard has seen it end. Raises Failure."""

@@ -242,8 +242,8 @@ class WindowsMachine(Machine):
             records = os.listdir(self.path("spool"))
         except OSError:
             return 0
-        folders = (self.path("spool", record) for record in records)
-        return sum(os.path.isdir(each) and not os.path.exists(os.path.join(each, "result.json")) for each in folders)
+        folders = [self.path("spool", record) for record in records if not record.startswith(".")]
+        return sum(not os.path.exists(os.path.join(folder, "result.json")) for folder in folders)
 
     def retire(self) -> None:
         if self.managed and os.path.exists(self.path(_DEFINITION)):

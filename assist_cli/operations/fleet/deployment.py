@@ -18,6 +18,7 @@ from assist_cli.agents import destination as destinations
 from assist_cli.agents.client import Client
 from assist_cli.deploy import host_answers, host_requests, pki
 from assist_cli.deploy import install as deploy
+from assist_cli.deploy.host.boot import boot_notes
 from assist_cli.deploy.host_requests import DialProxy
 from assist_cli.errors import (
     AgentError,
@@ -331,17 +332,7 @@ def _address_of(known: Instance | None) -> route.Route | None:
 
 def notes(found: host_answers.Found, by: str = "") -> tuple[str, ...]:
     """The steps left to the administrator: to start the agent at boot, and to log in without a password."""
-    notes = []
-    if found.version is None and not found.managed:
-        notes.append(
-            f"systemd does not start it; to start it at boot, add to 'crontab -e' of {found.user} there: "
-            + deploy.boot_line(found.home)
-        )
-    if found.version is None and found.managed and not found.lingers:
-        notes.append(
-            f"to keep it running while {found.user} is logged out, run there as root: "
-            f"loginctl enable-linger {found.user}"
-        )
+    notes = boot_notes(vars(found))
     if by == "password":
         notes.append("to connect over SSH later, install your key with ssh-copy-id: only this command asks a password")
     return tuple(notes)
