@@ -116,7 +116,9 @@ def build_listening(settings: ListeningSettings, timeouts: InstallTimeouts) -> b
     return _archive("enrol_here", document, _HERE, {})
 
 
-def _archive(client: str, document: Mapping[str, Any], modules: Sequence[str], others: Mapping[str, Path | None]) -> bytes:
+def _archive(
+    client: str, document: Mapping[str, Any], modules: Sequence[str], others: Mapping[str, Path | None]
+) -> bytes:
     """Return an archive with a client and the modules that it needs; those of ``host`` by name, others by path."""
     host = Path(__file__).parent / "host"
     files: dict[str, Path | None] = {f"{package}/__init__": None for package in _PACKAGES}

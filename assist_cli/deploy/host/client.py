@@ -69,7 +69,7 @@ class ActionProgram:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
         )
-        self._lines = queue.Queue()  # type: queue.Queue[Optional[bytes]]
+        self._lines: queue.Queue[Optional[bytes]] = queue.Queue()
         threading.Thread(target=self._read, daemon=True).start()
         assert self._process.stdin is not None
         try:

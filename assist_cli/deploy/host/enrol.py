@@ -152,7 +152,7 @@ def _talk(link: Link, settings: Words, name: str) -> Words:
 def _run(link: Link, words: Words) -> None:
     """Run a program of the controller, and send its output. It ends also if the connection is lost meanwhile."""
     program = ActionProgram(words["program"], words["input"])
-    lost = None  # type: Optional[Exception]
+    lost: Optional[Exception] = None
     for line in program.lines():
         try:
             if line:

@@ -1,6 +1,6 @@
 """The client in the file for one machine: it installs an agent that listens, without a connection to the controller.
 
-The file brings the agent, its key and certificate, and the programs of ``assist instance install`` for each system.
+The file contains the agent, its key and certificate, and the programs of ``assist instance install`` for each system.
 """
 
 import argparse
@@ -45,7 +45,9 @@ def main(settings: Words) -> int:
     for note in boot_notes(found):
         say(sys.stdout, "note: %s" % note)
     say(sys.stdout, "Installed as %(name)s (%(instance)s)" % settings)
-    say(sys.stdout, "On the controller: assist doctor %(name)s. It must reach %(address)s. Delete this file." % settings)
+    say(
+        sys.stdout, "On the controller: assist doctor %(name)s. It must reach %(address)s. Delete this file." % settings
+    )
     return 0
 
 

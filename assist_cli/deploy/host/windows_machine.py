@@ -4,6 +4,8 @@ It has no local socket. So its guard's report and the log say which version has 
 say what runs. Guard and agent are ended as processes, never by ending the task, which might take the scripts with it.
 """
 
+import contextlib
+import functools
 import getpass
 import os
 import re
@@ -67,7 +69,6 @@ class WindowsMachine(Machine):
         usual = os.path.join(os.environ.get("PROGRAMDATA", "C:\\ProgramData"), "assist-agentd")
         home = os.path.abspath(home or usual)
         super(WindowsMachine, self).__init__(waits, home, os.path.normcase(home) == os.path.normcase(usual))
-        self._installing = -1  # the descriptor of the lock
 
     def check_rights(self) -> None:
         if not self.managed:
@@ -86,8 +87,7 @@ class WindowsMachine(Machine):
         for _ in self.moments("start"):
             descriptor = open_alone(self.path("agentd.install"))
             if descriptor is not None:
-                self._installing = descriptor
-                steps.can_undo(lambda: os.close(descriptor))
+                steps.can_undo(functools.partial(os.close, descriptor))
                 return
         raise Failure("another installation is in progress there")
 
@@ -134,7 +134,7 @@ class WindowsMachine(Machine):
             self._call("schtasks", "/delete", "/tn", TASK, "/f")
 
     def _open_port(self, port: str, steps: Steps, is_new: bool) -> None:
-        """Let the Windows firewall accept connections to the port of the agent; if it cannot, say so and go on."""
+        """Open the port of the agent in the Windows firewall. Print why if that fails: the agent works all the same."""
         self._close_port()
         if port:
             steps.begin("open port %s in the Windows firewall" % port)
@@ -147,10 +147,8 @@ class WindowsMachine(Machine):
                 steps.begin("the port is not opened: %s" % failure)
 
     def _close_port(self) -> None:
-        try:
+        with contextlib.suppress(Failure):  # there is none
             self._call("netsh", "advfirewall", "firewall", "delete", "rule", "name=" + TASK)
-        except Failure:
-            pass  # there is none
 
     def _call(self, program: str, *words: str) -> None:
         """Run a program of the system. Raises Failure with its message."""
@@ -173,11 +171,8 @@ class WindowsMachine(Machine):
         _start('"%s" %s' % (program, arguments))
 
     def _has_started(self) -> bool:
-        """Wait until a guard runs. The Task Scheduler drops a request while it has not noted the end of the last one."""
-        for _ in self.moments("task"):
-            if self._is_held("agentd.guard"):
-                return True
-        return False
+        """Return True if a guard runs soon. A request gets lost while the Task Scheduler believes that one runs."""
+        return any(self._is_held("agentd.guard") for _ in self.moments("task"))
 
     def stop(self) -> None:
         pid = self.guard()
