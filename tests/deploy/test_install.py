@@ -28,6 +28,7 @@ from assist_cli.deploy import host_requests as deploy
 from assist_cli.deploy.broker import admission
 from assist_cli.deploy.install import Host
 from assist_cli.errors import AssistError, Conflict, InstallFailed, Refused
+from assist_cli.model.command import CommandType
 from assist_cli.model.instance import Instance
 from assist_cli.model.secret import Secret
 from assist_cli.model.target import Selection
@@ -76,7 +77,7 @@ def run(controller: Controller, instance: Instance, script: str) -> bytes:
 
     async def work() -> bytes:
         with AgentConnection(controller, instance) as line:
-            job = deployment.UnrecordedTask(controller, script.encode())
+            job = deployment.UnrecordedTask(controller, shell(script))
             await line.retry(job.deliver)
             await line.retry(job.follow)
             return bytes(job.written)
@@ -257,6 +258,10 @@ def host_of(server: Sshd, *, sudo: bool = False) -> Host:
     )
     host.check()
     return host
+
+
+def shell(text: str) -> deploy.ActionScript:
+    return deploy.ActionScript(CommandType.SHELL, text.encode())
 
 
 def order(server: Sshd, **changes: Any) -> dict[str, Any]:
@@ -469,7 +474,7 @@ def test_a_script_during_an_upgrade_loses_nothing(controller: Controller, server
     async def work() -> tuple[bytes, list[deployment.Upgrade]]:
         with AgentConnection(controller, done.instance) as line:
             assert (await line.client()).greeting.agent == "0.0.9"
-            job = deployment.UnrecordedTask(controller, f"echo before; read word < '{gate}'; echo $word".encode())
+            job = deployment.UnrecordedTask(controller, shell(f"echo before; read word < '{gate}'; echo $word"))
             await line.retry(job.deliver)
             outcomes = await deployment.upgrade_all(controller, [done.instance], rotate=True, heard=lambda _: None)
             gate.write_text("after\n")
@@ -506,7 +511,7 @@ def test_uninstall_is_refused_while_scripts_run_without_force(controller: Contro
     async def begin() -> None:
         with AgentConnection(controller, done.instance) as line:
             job = deployment.UnrecordedTask(
-                controller, f"read word < '{gate}'; echo $word > '{server.home}/said'".encode()
+                controller, shell(f"read word < '{gate}'; echo $word > '{server.home}/said'")
             )
             await line.retry(job.deliver)
 

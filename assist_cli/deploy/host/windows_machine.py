@@ -32,7 +32,6 @@ from assist_cli.deploy.host.scheduled_task import task_version, task_xml
 TASK = "Assist agent"
 _DEFINITION = "agentd.xml"
 _ENDED = 1  # the exit code of a process that is ended here
-_START_SECONDS = 300.0  # between the start of a guard's process and the time in its report, at most
 _EPOCH = 11644473600  # seconds from 1601, where the clock of Windows begins, to 1970
 _TICKS = 10000000.0  # of that clock in a second
 _DETACHED = 0x00000008  # DETACHED_PROCESS
@@ -201,7 +200,7 @@ class WindowsMachine(Machine):
             return 0
         try:
             age = noted - (start_time(handle) / _TICKS - _EPOCH)
-            return pid if abs(age) < _START_SECONDS and not has_ended(handle) else 0
+            return pid if abs(age) < self.waits["report"] and not has_ended(handle) else 0
         finally:
             close(handle)
 
