@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import ctypes
+import importlib
 import json
 import os
 import shutil
 import socket
 import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType, SimpleNamespace
 from typing import IO, Any
 from xml.etree import ElementTree
 
@@ -17,6 +21,8 @@ import pytest
 
 from assist_cli.deploy import enrolment_file, host_requests
 from assist_cli.deploy.enrolment_file import ListeningSettings
+from assist_cli.deploy.host.changes import Failure, Steps
+from assist_cli.deploy.host.machine import Machine
 from assist_cli.deploy.host.scheduled_task import task_version, task_xml
 from assist_cli.model.command import CommandType
 from assist_cli.model.timeouts import DEFAULTS, InstallTimeouts
@@ -67,6 +73,112 @@ def test_the_modules_for_a_system_are_complete_and_in_order(system: str) -> None
         words = (line.split() for line in text.splitlines() if line.startswith("from "))
         needed = {each[1] for each in words if each[1].startswith(("agentd", "assist_cli"))}
         assert needed <= set(sent[:number]), name
+
+
+PROGRAM = """\
+#!/bin/sh
+echo "{name} $*" >> '{calls}'
+[ ! -e '{calls}.{name}' ] || {{ echo 'Access is denied.'; exit 1; }}
+"""
+
+
+class StandIns:
+    """Stand-ins for Windows: its programs, which record their calls, and its system calls. ``folder`` has an agent."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+        self.home = folder / "data" / "assist-agentd"
+        self.home.mkdir(parents=True, mode=0o700)
+        self.administrator = True
+        self._calls = folder / "calls"
+        system = folder / "windows" / "System32"
+        system.mkdir(parents=True)
+        for name in ("schtasks", "netsh"):
+            (system / f"{name}.exe").write_text(PROGRAM.format(name=name, calls=self._calls))
+            (system / f"{name}.exe").chmod(0o755)
+        for name, value in (("PROGRAMDATA", "data"), ("SYSTEMROOT", "windows"), ("PUBLIC", "users/public")):
+            monkeypatch.setenv(name, str(folder / value))
+        shell = SimpleNamespace(IsUserAnAdmin=lambda: self.administrator)
+        monkeypatch.setattr(ctypes, "windll", SimpleNamespace(shell32=shell), raising=False)
+        kernel = ModuleType("_kernel")
+        names = "close end has_ended keep_bytes open_alone open_process start_time"
+        vars(kernel).update(dict.fromkeys(names.split()), CREATE_NEW_PROCESS_GROUP=0)
+        monkeypatch.setitem(sys.modules, "agentd.windows._kernel", kernel)
+        monkeypatch.delitem(sys.modules, MACHINE, raising=False)
+        self.machine: Machine = importlib.import_module(MACHINE).WindowsMachine(DEFAULTS.install._asdict())
+        monkeypatch.delitem(sys.modules, MACHINE)
+
+    def deny(self, program: str) -> None:
+        """Have a program fail from now on."""
+        self._calls.with_name(f"calls.{program}").touch()
+
+    def calls(self) -> list[str]:
+        """Return the calls since the last time."""
+        found = self._calls.read_text().replace(str(self.home), "HOME").splitlines()
+        self._calls.unlink()
+        return found
+
+
+MACHINE = "assist_cli.deploy.host.windows_machine"
+CREATE = f"schtasks /create /tn {TASK} /xml HOME/agentd.xml /f"
+CLOSE = f"netsh advfirewall firewall delete rule name={TASK}"
+OPEN = f"netsh advfirewall firewall add rule name={TASK} dir=in action=allow protocol=TCP localport=7433"
+
+
+@pytest.fixture
+def windows(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, starts_processes: None) -> StandIns:
+    return StandIns(monkeypatch, tmp_path)
+
+
+@pytest.mark.skipif(HERE, reason="stands in for Windows")
+def test_the_chosen_archive_gets_a_task_and_a_port_and_all_is_undone(windows: StandIns) -> None:
+    (windows.home / "agentd.conf").write_text("listen = 10.0.0.9:7433\n")
+    steps = Steps()
+    windows.machine.choose("agentd-0.1.0.pyz", steps)
+    assert (windows.calls(), windows.machine.version()) == ([CREATE, CLOSE, OPEN], "0.1.0")
+    again = Steps()
+    windows.machine.choose("agentd-0.2.0.pyz", again)
+    assert windows.machine.version() == "0.2.0"
+    windows.calls()
+    assert (again.undo(), windows.machine.version(), windows.calls()) == ([], "0.1.0", [CREATE])
+    assert steps.undo() == []
+    assert (windows.calls(), windows.machine.version()) == ([CLOSE, f"schtasks /delete /tn {TASK} /f"], "")
+
+
+@pytest.mark.skipif(HERE, reason="stands in for Windows")
+def test_an_agent_that_dials_needs_no_port_and_a_firewall_that_refuses_changes_nothing(
+    windows: StandIns, capsys: pytest.CaptureFixture[str]
+) -> None:
+    conf = windows.home / "agentd.conf"
+    conf.write_text("dial = tls://broker:4222\n")
+    windows.machine.choose("agentd-0.1.0.pyz", Steps())
+    assert windows.calls() == [CREATE, CLOSE]
+    conf.write_text("listen = [::]:7433\n")
+    windows.deny("netsh")
+    windows.machine.choose("agentd-0.1.0.pyz", Steps())
+    assert windows.calls() == [CREATE, CLOSE, OPEN]
+    assert "the port is not opened: netsh advfirewall: Access is denied." in capsys.readouterr().out
+    windows.deny("schtasks")
+    with pytest.raises(Failure, match=r"^schtasks /create: Access is denied\.$"):
+        windows.machine.choose("agentd-0.1.0.pyz", Steps())
+
+
+@pytest.mark.skipif(HERE, reason="stands in for Windows")
+def test_what_cannot_be_installed_is_refused_with_the_reason(
+    windows: StandIns, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    windows.machine.check_rights()
+    with pytest.raises(
+        Failure, match="it was installed by hand: its agentd.conf has neither 'listen' nor 'dial'"
+    ) as bare:
+        windows.machine.choose("agentd-0.1.0.pyz", Steps())
+    assert "write 'listen = ADDRESS:PORT' into" in bare.value.hint
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "users" / "bob" / "python.exe"))
+    with pytest.raises(Failure, match="belongs to a user, and the system runs only what administrators can change"):
+        windows.machine.check_rights()
+    windows.administrator = False
+    with pytest.raises(Failure, match="it needs the rights of an administrator") as refused:
+        windows.machine.check_rights()
+    assert "Run as administrator" in refused.value.hint
 
 
 # on Windows
