@@ -167,9 +167,7 @@ def test_what_cannot_be_installed_is_refused_with_the_reason(
     windows: StandIns, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     windows.machine.check_rights()
-    with pytest.raises(
-        Failure, match="it was installed by hand: its agentd.conf has neither 'listen' nor 'dial'"
-    ) as bare:
+    with pytest.raises(Failure, match="it was installed by hand") as bare:
         windows.machine.choose("agentd-0.1.0.pyz", Steps())
     assert "write 'listen = ADDRESS:PORT' into" in bare.value.hint
     monkeypatch.setattr(sys, "executable", str(tmp_path / "users" / "bob" / "python.exe"))

@@ -6,7 +6,6 @@ say what runs. Guard and agent are ended as processes, never by ending the task,
 
 import contextlib
 import functools
-import getpass
 import os
 import re
 import subprocess
@@ -91,7 +90,7 @@ class WindowsMachine(Machine):
         raise Failure("another installation is in progress there")
 
     def user(self) -> Dict[str, Any]:
-        return {"user": getpass.getuser(), "root": is_administrator(), "lingers": True}
+        return {"user": os.environ.get("USERNAME", "SYSTEM"), "root": is_administrator(), "lingers": True}
 
     def version(self) -> str:
         return task_version(read(self.path(_DEFINITION)) or b"")
