@@ -9,9 +9,8 @@ agent that listens for mutual TLS; ``ssh:[USER@]HOST[:PORT][?sudo]`` an agent re
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from assist_cli import codes
 from assist_cli.errors import InvalidParameter
@@ -27,16 +26,16 @@ _PLACE = re.compile(
 )
 
 
-@dataclass(frozen=True)
-class Local:
+class Local(NamedTuple):
     """The agent of this machine."""
 
+    name: str = "local"
+
     def __str__(self) -> str:
-        return "local"
+        return self.name
 
 
-@dataclass(frozen=True)
-class Unix:
+class Unix(NamedTuple):
     """The agent behind a unix socket."""
 
     path: Path
@@ -45,8 +44,7 @@ class Unix:
         return f"unix:{self.path}"
 
 
-@dataclass(frozen=True)
-class Tls:
+class Tls(NamedTuple):
     """An agent that listens on a port. ``host`` is a name or an address, without brackets."""
 
     host: str
@@ -57,8 +55,7 @@ class Tls:
         return f"tls:{host}:{self.port}"
 
 
-@dataclass(frozen=True)
-class Ssh:
+class Ssh(NamedTuple):
     """An agent that is reached over SSH."""
 
     destination: Destination
@@ -67,8 +64,7 @@ class Ssh:
         return f"ssh:{self.destination}"
 
 
-@dataclass(frozen=True)
-class Nats:
+class Nats(NamedTuple):
     """An agent that dials out to the broker, by the id of its instance."""
 
     instance: str

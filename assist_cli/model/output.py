@@ -14,6 +14,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import Enum
+from typing import NamedTuple
 
 BUDGET = 1024 * 1024
 MERGE_BELOW = 4096
@@ -40,8 +41,7 @@ class Portion(str, Enum):
 Pieces = list[tuple[Stream, bytes]]
 
 
-@dataclass(frozen=True)
-class OutputPart:
+class OutputPart(NamedTuple):
     """The next ``data`` of a stream, or the number of ``missing`` bytes, or the ``reason`` why nothing follows now."""
 
     stream: Stream = Stream.STDOUT
@@ -50,8 +50,7 @@ class OutputPart:
     reason: str = ""
 
 
-@dataclass(frozen=True)
-class Output:
+class Output(NamedTuple):
     """The kept part of a script's output.
 
     ``data`` has the bytes of both streams in order of arrival. ``runs`` has the lengths of its stretches of one stream,

@@ -16,7 +16,7 @@ import functools
 import re
 import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from assist_cli import codes
 from assist_cli.errors import InvalidParameter
@@ -37,8 +37,7 @@ _ATTEMPT = re.compile(rb"\{\{\s*((?:[A-Za-z0-9_\x80-\xff-][^\s{}]*)?)\s*\}\}")
 Value = str | Secret
 
 
-@dataclass(frozen=True)
-class Placeholder:
+class Placeholder(NamedTuple):
     """One location in a script that a value replaces."""
 
     key: str
@@ -46,8 +45,7 @@ class Placeholder:
     source: bytes
 
 
-@dataclass(frozen=True)
-class Template:
+class Template(NamedTuple):
     """A script in pieces: bytes and placeholders. In order, with the source of each placeholder, they form it."""
 
     pieces: tuple[bytes | Placeholder, ...]
@@ -66,8 +64,7 @@ class Template:
         return tuple(seen.values())
 
 
-@dataclass(frozen=True)
-class Definition:
+class Definition(NamedTuple):
     """The definition of one key in a command. A key without a default must be given.
 
     ``pattern`` is a regular expression that must match the whole value.

@@ -9,15 +9,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from assist_cli import codes
 from assist_cli.errors import QuotaExceeded
 from assist_cli.model.secret import reveal
 
 
-@dataclass(frozen=True)
-class Quota:
+class Quota(NamedTuple):
     """One limit: what is counted (``unit``) and how much of it is allowed (``limit``)."""
 
     name: str

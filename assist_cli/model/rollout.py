@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from datetime import timedelta
+from typing import NamedTuple
 
 from assist_cli.errors import InvalidParameter
 
@@ -13,8 +13,7 @@ LONGEST_QUEUE = timedelta(days=365)  # of a record for an instance that is away
 _SHARE = re.compile(r"([0-9]{1,9})(%?)")
 
 
-@dataclass(frozen=True)
-class Share:
+class Share(NamedTuple):
     """A number of instances, or a percentage of them."""
 
     number: int
@@ -39,8 +38,7 @@ def share(text: str, option: str, *, least: int) -> Share:
     return Share(int(found[1]), bool(found[2]))
 
 
-@dataclass(frozen=True)
-class Rollout:
+class Rollout(NamedTuple):
     """A rollout: first ``canary`` instances, then waves of ``batch``, at most ``concurrency`` at the same time.
 
     When more than ``max_errors`` of all did not succeed, launching stops. None is no limit.

@@ -6,11 +6,10 @@ The rules are docs/rules.md section 6. Times are moments in UTC; a frequency kno
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import Enum
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from assist_cli.errors import InvalidParameter
 
@@ -48,8 +47,7 @@ class SlotOutcome(str, Enum):
     __str__ = str.__str__
 
 
-@dataclass(frozen=True)
-class Timing:
+class Timing(NamedTuple):
     """The schedule that a person asks for: the frequency and its settings.
 
     ``jitter`` is the time over which the instances of one firing are spread. ``keep`` is the number of records that are
@@ -75,8 +73,7 @@ class Timing:
             )
 
 
-@dataclass(frozen=True)
-class Schedule:
+class Schedule(NamedTuple):
     """The schedule of one invocation.
 
     ``anchor`` is the moment from which intervals count, ``next`` the next due time (None: it has ended) and ``last``
@@ -98,7 +95,7 @@ class Schedule:
     missed: Missed = Missed.SKIP
     keep: int = KEEP
     paused: datetime | None = None
-    secrets: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    secrets: Mapping[str, str] = MappingProxyType({})
     instant: datetime | None = None
     booted: datetime | None = None
     boot: str = ""
@@ -143,8 +140,7 @@ def error_of(schedule: Schedule) -> str | None:
     return None
 
 
-@dataclass(frozen=True)
-class Slot:
+class Slot(NamedTuple):
     """One due time on one instance. ``lateness`` and ``record_id`` are None where nothing was to be sent."""
 
     instance_id: str
@@ -154,8 +150,7 @@ class Slot:
     record_id: str | None = None
 
 
-@dataclass(frozen=True)
-class Turn:
+class Turn(NamedTuple):
     """The work of a schedule at one moment.
 
     ``fires`` is the due time to run now, None when there is none; ``made_up``: it replaces the missed ones. The due

@@ -31,7 +31,6 @@ import fnmatch
 import itertools
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any, NamedTuple, Protocol
 
@@ -74,8 +73,7 @@ class Sources(Protocol):
         """Return the targets in a file, with the numbers of their lines. Raises FileFailure, InvalidParameter."""
 
 
-@dataclass(frozen=True)
-class Selection:
+class Selection(NamedTuple):
     """The targets that a person gave, or ``everything``, and how many of these to ``pick`` at random.
 
     ``everything`` is each instance but ``local``. The same ``seed`` picks the same of the same instances; None picks
@@ -417,8 +415,8 @@ class _Index:
             for name in keys
         }
         return [
-            replace(
-                each, tags={**{name: facts[name][each.id] for name in facts if each.id in facts[name]}, **each.tags}
+            each._replace(
+                tags={**{name: facts[name][each.id] for name in facts if each.id in facts[name]}, **each.tags}
             )
             for each in self._instances
         ]
