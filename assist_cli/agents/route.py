@@ -21,9 +21,7 @@ if TYPE_CHECKING:
 
 TLS_PORT = 7433
 
-_PLACE = re.compile(
-    r"(?:\[(?P<six>[0-9A-Fa-f:.]+(?:%[\w.-]+)?)\]|(?P<name>\w[\w.-]*))(?::(?P<port>[0-9]{1,5}))?", re.ASCII
-)
+_PLACE = r"(?:\[(?P<six>[0-9A-Fa-f:.]+(?:%[\w.-]+)?)\]|(?P<name>\w[\w.-]*))(?::(?P<port>[0-9]{1,5}))?"
 
 
 class Local(NamedTuple):
@@ -104,7 +102,7 @@ def parse(address: str) -> Route:
 
 
 def _tls(address: str, place: str) -> Tls:
-    found = _PLACE.fullmatch(place)
+    found = re.fullmatch(_PLACE, place, re.ASCII)
     if found is None:
         bare = place.count(":") > 1 and "[" not in place
         raise _refused(address, "an IPv6 address needs brackets" if bare else f"'{place}' is not HOST[:PORT]")

@@ -1,7 +1,5 @@
 """Groups of options that run, invoke, rerun and send share (docs/cli.md section 3)."""
 
-from __future__ import annotations
-
 import contextlib
 import re
 from collections.abc import Iterator
@@ -42,7 +40,7 @@ def interval(text: str) -> float:
         raise typer.BadParameter(f"'{text}' is not a duration; did you mean --cron {cron}?") from error
 
 
-_FREQUENCY = re.compile(r"cannot use the frequency '.*?': ", re.DOTALL)
+_FREQUENCY = r"cannot use the frequency '.*?': "
 
 
 @dataclass(frozen=True)
@@ -133,7 +131,7 @@ def _named(option: str, value: object) -> Iterator[None]:
     try:
         yield
     except InvalidParameter as error:
-        reason = _FREQUENCY.sub("", error.message)
+        reason = re.sub(_FREQUENCY, "", error.message, flags=re.DOTALL)
         if reason == error.message:
             raise
         said = f"{value:,.15g} s" if isinstance(value, float) else value
@@ -266,7 +264,7 @@ class ViewOptions(Group):
     live: options.Live = False
     gather: options.Gather = False
 
-    def look(self) -> Look:
+    def look(self) -> "Look":
         """Return the view of several instances. Raises UsageError."""
         from assist_cli.cli.watching import Look
 

@@ -1,7 +1,5 @@
 """Scripts on the command line: their options, the editor, and their display and comparison."""
 
-from __future__ import annotations
-
 import os
 import re
 import shlex

@@ -1,7 +1,5 @@
 """Targets of a command: their options, and the preview (docs/cli.md section 2)."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated

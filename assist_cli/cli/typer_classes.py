@@ -46,7 +46,7 @@ HEADINGS = BOTH, WHERE, WHEN, WAVES, SHOWN = (
 
 
 # Typer's notes in a help text that the usage line or the text itself has already.
-_NOTES = re.compile(r"  \[(x>=\d+|\d+<=x<=\d+|required)\]$")
+_NOTES = r"  \[(x>=\d+|\d+<=x<=\d+|required)\]$"
 
 
 _Formatter: Any = typer.Context.formatter_class
@@ -204,7 +204,7 @@ class CliCommand(_PrintsHelp, TyperCommand):
     def format_options(self, ctx: Any, formatter: Any) -> None:
         parameters = [each for each in self.get_params(ctx) if not getattr(each, "hidden", False)]
         records = {
-            each.name: (record[0], _NOTES.sub("", record[1]))
+            each.name: (record[0], re.sub(_NOTES, "", record[1]))
             for each in parameters
             if (record := each.get_help_record(ctx)) is not None
         }

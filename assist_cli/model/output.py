@@ -12,7 +12,6 @@ import codecs
 import itertools
 from collections import deque
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from enum import Enum
 from typing import NamedTuple
 
@@ -116,8 +115,7 @@ class Output(NamedTuple):
         return before, after + "".join(decoder.decode(b"", True) for decoder in decoders.values())
 
 
-@dataclass
-class _Piece:
+class _Piece(NamedTuple):
     stream: Stream
     data: bytearray
 
@@ -227,7 +225,7 @@ def _bytes_of(pieces: Iterable[_Piece], stream: Stream) -> bytes:
 
 def _append(pieces: list[_Piece] | deque[_Piece], stream: Stream, data: bytes) -> None:
     if pieces and pieces[-1].stream is stream and len(pieces[-1].data) < MERGE_BELOW:
-        pieces[-1].data += data
+        pieces[-1].data.extend(data)
     else:
         pieces.append(_Piece(stream, bytearray(data)))
 

@@ -27,12 +27,9 @@ from assist_cli.model.timeouts import DEFAULTS
 BUILTINS = ("ACS::InstanceId", "ACS::InstanceName", "ACS::InvokeId", "ACS::CommandId", "ACS::RegionId")
 
 _RESERVED = "acs::"
-_KEY = re.compile(r"[A-Za-z0-9_-]+")
-_PLACEHOLDER = re.compile(
-    rb"\{\{\s*(?P<key>(?:acs::)?[A-Za-z0-9_-]+)\s*(?P<filter>\|\s*(?:[A-Za-z0-9_-]+\s*)?)?\}\}", re.IGNORECASE
-)
-
-_ATTEMPT = re.compile(rb"\{\{\s*((?:[A-Za-z0-9_\x80-\xff-][^\s{}]*)?)\s*\}\}")
+_KEY = r"[A-Za-z0-9_-]+"
+_PLACEHOLDER = rb"\{\{\s*(?P<key>(?:acs::)?[A-Za-z0-9_-]+)\s*(?P<filter>\|\s*(?:[A-Za-z0-9_-]+\s*)?)?\}\}"
+_ATTEMPT = rb"\{\{\s*((?:[A-Za-z0-9_\x80-\xff-][^\s{}]*)?)\s*\}\}"
 
 Value = str | Secret
 
@@ -96,7 +93,7 @@ def parse(content: bytes) -> Template:
     """
     pieces: list[bytes | Placeholder] = []
     position = 0
-    for match in _PLACEHOLDER.finditer(content):
+    for match in re.finditer(_PLACEHOLDER, content, re.IGNORECASE):
         if match.start() > position:
             pieces.append(content[position : match.start()])
         pieces.append(_placeholder(match))
@@ -111,10 +108,10 @@ def odd_keys(content: bytes) -> Iterator[str]:
 
     It has no white space inside and begins like a word, so it is not a template of another language.
     """
-    for match in _ATTEMPT.finditer(content):
+    for match in re.finditer(_ATTEMPT, content):
         key = match[1].decode("utf-8", "replace")
         name = key.partition("|")[0]
-        if not _KEY.fullmatch(name[len(_RESERVED) :] if name.lower().startswith(_RESERVED) else name):
+        if not re.fullmatch(_KEY, name[len(_RESERVED) :] if name.lower().startswith(_RESERVED) else name):
             yield key
 
 
@@ -171,7 +168,7 @@ def check_definition(definition: Definition) -> None:
     """Raise InvalidParameter or QuotaExceeded for an invalid definition."""
     key = definition.key
     quotas.check_length(quotas.PARAMETER_NAME, key)
-    if not _KEY.fullmatch(key):
+    if not re.fullmatch(_KEY, key):
         raise _invalid_definition(key, "a name has letters, digits, '-' and '_' only")
     quotas.check_length(quotas.DESCRIPTION, definition.description)
     if definition.secret and (definition.default is not None or definition.choices):

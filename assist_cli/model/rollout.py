@@ -10,7 +10,7 @@ from assist_cli.errors import InvalidParameter
 
 LONGEST_QUEUE = timedelta(days=365)  # of a record for an instance that is away
 
-_SHARE = re.compile(r"([0-9]{1,9})(%?)")
+_SHARE = r"([0-9]{1,9})(%?)"
 
 
 class Share(NamedTuple):
@@ -29,7 +29,7 @@ class Share(NamedTuple):
 
 def share(text: str, option: str, *, least: int) -> Share:
     """Parse ``5`` or ``25%``. Raises InvalidParameter; ``option`` is the option that it came with."""
-    found = _SHARE.fullmatch(text.strip())
+    found = re.fullmatch(_SHARE, text.strip())
     if found is None or int(found[1]) < least or (found[2] and int(found[1]) > 100):
         raise InvalidParameter(
             f"cannot use {option} '{text}': it is not a number from {least} on, nor a percentage of at most 100%",

@@ -42,10 +42,10 @@ from assist_cli.model.instance import COMMON_FACTS, FACTS, LOCAL, Instance
 
 RANGE_LIMIT = 100_000
 
-_BRACKETS = re.compile(r"\[([^\[\]]*)\]")
+_BRACKETS = r"\[([^\[\]]*)\]"
 _DIGITS = f"([0-9]{{1,{names.DIGITS}}})"
-_PART = re.compile(f"{_DIGITS}(?:-{_DIGITS}(?:/{_DIGITS})?)?")
-_GLOB = re.compile(r"[*?]")
+_PART = f"{_DIGITS}(?:-{_DIGITS}(?:/{_DIGITS})?)?"
+_GLOB = r"[*?]"
 _GIB = 2**30
 _NO_PLACES: Mapping[str, str] = MappingProxyType({})
 
@@ -269,7 +269,7 @@ def _sample(chosen: list[Instance], size: int, seed: int | None) -> list[Instanc
 
 def _split(text: str, sign: str) -> list[str]:
     """Return the parts of a text between signs outside of brackets."""
-    masked = _BRACKETS.sub(lambda found: found[0].replace(sign, "\0"), text)
+    masked = re.sub(_BRACKETS, lambda found: found[0].replace(sign, "\0"), text)
     return [part.replace("\0", sign).strip() for part in masked.split(sign)]
 
 
@@ -322,7 +322,7 @@ class _Index:
             return self._listed(term)
         if ids.is_prefix(term, ids.Kind.INSTANCE):
             return self._by_id(term)
-        if not _BRACKETS.search(term):
+        if not re.search(_BRACKETS, term):
             return self._named(term) or self._nothing(term)
         found: list[Instance] = []
         missing = []
@@ -334,7 +334,7 @@ class _Index:
         return found if not missing else self._nothing(term, missing)
 
     def _named(self, text: str) -> list[Instance]:
-        if _GLOB.search(text):
+        if re.search(_GLOB, text):
             matches = _glob(text).match
             return [each for each in self._instances if matches(each.name)]
         found = self._by_name.get(text)
@@ -438,7 +438,7 @@ def _glob(text: str) -> re.Pattern[str]:
 
 def _expanded(term: str) -> Iterator[str]:
     """Yield the names of a term with ranges. Raises InvalidParameter for too many names or an invalid range."""
-    pieces = _BRACKETS.split(term)  # text, range, text, range, …, text
+    pieces = re.split(_BRACKETS, term)  # text, range, text, range, …, text
     ranges = [_numbers(term, text) for text in pieces[1::2]]
     size = 1
     for parts in ranges:
@@ -454,7 +454,7 @@ def _numbers(term: str, text: str) -> list[tuple[range, int]]:
     """Parse ``01-20/2,30`` into ranges, each with the width that its leading zeros require."""
     parts = []
     for part in text.split(","):
-        found = _PART.fullmatch(part.strip())
+        found = re.fullmatch(_PART, part.strip())
         first, last, step = (found[1], found[2] or found[1], int(found[3] or 1)) if found else ("1", "0", 1)
         if int(last) < int(first) or step < 1:
             hint = "write [1-20], [01-20], [1,3,5-9] or [0-10/2]"
