@@ -2,13 +2,16 @@
 
 A group of options is a frozen dataclass. A command takes it as one argument; Typer reads each field as a parameter::
 
-    @dataclass(frozen=True)
+    @dataclass(frozen=True, eq=False, repr=False)
     class WaveOptions(Group):
         heading = WAVES
         canary: Annotated[int | None, typer.Option("--canary", help="Start N instances first.")] = None
 
     @app.command()
     def run(context: typer.Context, *, waves: WaveOptions) -> None: ...
+
+Each start makes the groups of a command and reads the annotations of all parameters. So a group has only the methods
+that are used, and its module has no postponed annotations, which would be compiled one by one.
 """
 
 from __future__ import annotations
