@@ -15,8 +15,6 @@ A home that joined with ``assist broker join`` has the first two and an empty fi
 can admit nobody.
 """
 
-from __future__ import annotations
-
 import ipaddress
 import json
 import re

@@ -8,8 +8,6 @@ Messages are checked by ``answers``. An answer that does not fit raises InvalidA
 its watch. A message without a request or watch, or not a message at all, ends the connection.
 """
 
-from __future__ import annotations
-
 import asyncio
 import ssl
 from collections import deque

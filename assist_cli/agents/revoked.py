@@ -5,8 +5,6 @@ as the agent, and would be sent scripts and secrets. Until the instance gets a n
 by any kind of address.
 """
 
-from __future__ import annotations
-
 import json
 import ssl
 from collections.abc import Mapping

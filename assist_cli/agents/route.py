@@ -6,8 +6,6 @@ agent that listens for mutual TLS; ``ssh:[USER@]HOST[:PORT][?sudo]`` an agent re
 ``tls:[2001:db8::5]:7433``.
 """
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -56,7 +54,7 @@ class Tls(NamedTuple):
 class Ssh(NamedTuple):
     """An agent that is reached over SSH."""
 
-    destination: Destination
+    destination: "Destination"
 
     def __str__(self) -> str:
         return f"ssh:{self.destination}"

@@ -11,8 +11,6 @@ pipe, and with ``--plain``, tables are columns of text, complete and two spaces 
 words.
 """
 
-from __future__ import annotations
-
 import contextlib
 import json
 from collections.abc import Iterable, Sequence
@@ -328,7 +326,7 @@ class Printer:
         room = max(self.columns - indent, MIN_WRAPPED)
         return wrap(text, room).replace("\n", "\n" + " " * indent)
 
-    def console(self) -> Console:
+    def console(self) -> "Console":
         """Return a rich console on stdout, for drawings."""
         return self._output().console()
 

@@ -1,7 +1,5 @@
 """One entry of the audit log. It is written in the transaction of its change, and never modified."""
 
-from __future__ import annotations
-
 from datetime import datetime
 from typing import NamedTuple
 

@@ -4,8 +4,6 @@ A command has a name and a description, which may change, and versions, which ne
 field: it returns the value in the form that is stored, or raises InvalidParameter.
 """
 
-from __future__ import annotations
-
 import codecs
 import re
 from datetime import datetime

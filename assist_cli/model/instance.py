@@ -1,7 +1,5 @@
 """A machine with an agent."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from datetime import datetime
 from types import MappingProxyType

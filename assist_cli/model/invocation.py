@@ -3,8 +3,6 @@
 See docs/rules.md sections 1 and 2.
 """
 
-from __future__ import annotations
-
 from collections.abc import Collection, Mapping
 from datetime import datetime
 from enum import Enum

@@ -1,7 +1,5 @@
 """Notifications of the end of an invocation: target, occasion and attempts (docs/notifications.md)."""
 
-from __future__ import annotations
-
 import shlex
 from enum import Enum
 from typing import NamedTuple

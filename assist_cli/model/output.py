@@ -6,8 +6,6 @@ as a whole. Only a stream without lines (no line end, or a NUL) is cut elsewhere
 character.
 """
 
-from __future__ import annotations
-
 import codecs
 import itertools
 from collections import deque

@@ -10,8 +10,6 @@ Anything else in double braces is text: ``{{.Names}}`` of a Go template, ``{{}}`
 The rules are docs/rules.md section 4.
 """
 
-from __future__ import annotations
-
 import functools
 import re
 import shlex

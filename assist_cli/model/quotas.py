@@ -5,8 +5,6 @@ nothing, or raises QuotaExceeded with the limit and the value in its message. A 
 it is refused. Nothing is written or sent before its check.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping
 from typing import NamedTuple

@@ -1,7 +1,5 @@
 """The rollout of an invocation: on all instances together, or on a few first and on the rest in waves."""
 
-from __future__ import annotations
-
 import re
 from datetime import timedelta
 from typing import NamedTuple

@@ -3,8 +3,6 @@
 The rules are docs/rules.md section 6. Times are moments in UTC; a frequency knows its own zone.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from enum import Enum
@@ -54,7 +52,7 @@ class Timing(NamedTuple):
     kept for each instance.
     """
 
-    frequency: Frequency
+    frequency: "Frequency"
     jitter: timedelta = timedelta(0)
     missed: Missed = Missed.SKIP
     keep: int = KEEP
@@ -115,7 +113,7 @@ class Schedule(NamedTuple):
         return expression(self.frequency, self.timezone)
 
 
-def frequency_of(schedule: Schedule) -> Frequency:
+def frequency_of(schedule: Schedule) -> "Frequency":
     """Return the frequency of a schedule.
 
     Raises InvalidParameter for an unknown zone, an invalid frequency, and a schedule with a fault.
@@ -164,7 +162,7 @@ class Turn(NamedTuple):
     next: datetime | None
 
 
-def turn(schedule: Schedule, frequency: Frequency, now: datetime) -> Turn:
+def turn(schedule: Schedule, frequency: "Frequency", now: datetime) -> Turn:
     """Return the work at ``now`` of a schedule whose next due time has come."""
     assert schedule.next is not None
     newest = _newest(schedule, frequency, now)
@@ -191,7 +189,7 @@ def offset(instance_id: str, jitter: timedelta) -> timedelta:
     return jitter * share
 
 
-def after_step(schedule: Schedule, frequency: Frequency, now: datetime, step: timedelta | None) -> datetime | None:
+def after_step(schedule: Schedule, frequency: "Frequency", now: datetime, step: timedelta | None) -> datetime | None:
     """Return the next due time after the clock was set to ``now`` (by ``step``; None: back, while the server was down).
 
     A schedule that fires at least once an hour continues by the new time as if nothing had happened. One that fires
@@ -211,14 +209,14 @@ def after_step(schedule: Schedule, frequency: Frequency, now: datetime, step: ti
     return schedule.next if ahead else frequency.next(now, schedule.anchor)
 
 
-def upgraded(schedule: Schedule, frequency: Frequency, now: datetime) -> datetime | None:
+def upgraded(schedule: Schedule, frequency: "Frequency", now: datetime) -> datetime | None:
     """Return the next due time by the current rules and zones, which may have changed since it was written."""
     assert schedule.next is not None
     return frequency.next(min(schedule.next - MOMENT, now), schedule.anchor)
 
 
 def due_times(
-    frequency: Frequency, anchor: datetime, first: datetime, until: datetime, limit: int | None
+    frequency: "Frequency", anchor: datetime, first: datetime, until: datetime, limit: int | None
 ) -> Iterator[datetime]:
     """Yield the due times from ``first`` (itself one) until before ``until``: newest first, at most ``limit``."""
     end, back = until, SEARCH_STEP
@@ -234,7 +232,7 @@ def due_times(
         end, back = begin, back if found else back * 2
 
 
-def _newest(schedule: Schedule, frequency: Frequency, now: datetime) -> datetime:
+def _newest(schedule: Schedule, frequency: "Frequency", now: datetime) -> datetime:
     """Return the newest due time not after ``now``. It searches backwards: an absence may have had millions."""
     assert schedule.next is not None
     newest: datetime = schedule.next

@@ -24,8 +24,6 @@ Facts, groups and files come from ``Sources``. Without them, ``@`` means tags on
 the scope of an access key or a user, which is resolved without sources, never depends on the report of an agent.
 """
 
-from __future__ import annotations
-
 import contextlib
 import fnmatch
 import itertools
@@ -157,7 +155,7 @@ def placed(place: str) -> Iterator[None]:
         raise type(error)(f"{error.message} ({place})", hint=error.hint, code=error.code) from None
 
 
-def _all_of(index: _Index, wanted: Iterable[str], places: Mapping[str, str] = _NO_PLACES) -> list[Instance]:
+def _all_of(index: "_Index", wanted: Iterable[str], places: Mapping[str, str] = _NO_PLACES) -> list[Instance]:
     """Return the instances of all terms. ``places`` has those of terms in groups and files, for messages.
 
     Raises InvalidParameter, and NotFound with all terms that match nothing.

@@ -4,8 +4,6 @@ Its content is not part of the history, since files contain keys and passwords. 
 SHA-256, by which a sent file can be recognised.
 """
 
-from __future__ import annotations
-
 import re
 from typing import NamedTuple
 

@@ -4,8 +4,6 @@ A slot is written with its record, in the transaction that advances the schedule
 missed due times are one row, whatever their number.
 """
 
-from __future__ import annotations
-
 import json
 import sqlite3
 from collections.abc import Collection, Iterable, Mapping

@@ -4,8 +4,6 @@ A request contains the saved command, or the invocation to rerun, and sometimes 
 from the database again. Parameters are resolved only here.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import NamedTuple
