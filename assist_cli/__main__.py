@@ -8,7 +8,7 @@ import sys
 
 from assist_cli import __version__
 
-ALLOCATIONS = 10_000  # objects between two searches for garbage; Python's default is 700
+ALLOCATIONS = 50_000  # objects between two searches for garbage; Python's default is 700
 
 
 def main() -> None:
