@@ -18,7 +18,6 @@ import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import replace
 from typing import Any, TypeVar
 
 from assist_cli.errors import GaveUpWaiting
@@ -279,7 +278,7 @@ class _Dispatch:
                 known = records.get(self._controller.database, known.id)
             if known is None:  # it was pruned
                 return
-            instance = replace(instance, record=known)
+            instance = instance._replace(record=known)
 
     @contextlib.asynccontextmanager
     async def _own_connection(self, instance_id: str) -> AsyncIterator[AgentConnection]:
