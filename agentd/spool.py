@@ -18,6 +18,7 @@ owner and its result, so that a late second delivery does not run.
 
 import binascii
 import errno
+import functools
 import json
 import os
 import time
@@ -144,7 +145,7 @@ class Folder:
         self._wakeup = None
 
     def name(self, name):
-        return os.path.join(self.path, name)
+        return self.path + os.sep + name
 
     def exists(self):
         return os.path.isdir(self.path)
@@ -234,18 +235,18 @@ class Folder:
 
     def note_shim(self):
         """Note the process of the shim, so that a stop finds it. Raises OSError."""
-        self._note("shim.pid", os.getpid())
+        self._note("shim.pid", os.getpid(), _own_start(os.getpid()))
 
     def note_script(self, pid, started):
         """Note the main process of the script. On a full disk its environment identifies it too."""
         try:
-            self._note("process.json", pid, started)
+            self._note("process.json", pid, processes.start_time(pid), started)
         except OSError:
             pass
 
-    def _note(self, name, pid, *more):
+    def _note(self, name, pid, start, *more):
         """Write a file atomically but without sync: it only matters until the next boot."""
-        noted = [pid, processes.start_time(pid), system.boot_id()] + list(more)
+        noted = [pid, start, system.boot_id()] + list(more)
         disk.write_whole(self.name(name), json.dumps(noted).encode("ascii"), sync=False)
 
     def shim(self):
@@ -286,6 +287,12 @@ class Folder:
                 return sum(disk.room(entry.stat()) for entry in entries)
         except OSError:
             return 0
+
+
+@functools.lru_cache(maxsize=1)
+def _own_start(pid):
+    """Return the start time of this process: a shim needs it for each of its records."""
+    return processes.start_time(pid)
 
 
 def is_record(text):

@@ -169,6 +169,7 @@ def _run(end):
         signal.set_wakeup_fd(-1)
         os.setsid()
         _close_all_but({0, 1, 2, end.fileno()})
+        processes.default_signals()
         processes.adopt_orphans()
         _do_orders(end)
         status = 0
@@ -181,17 +182,18 @@ def _run(end):
 
 def _do_orders(end):
     """Carry out orders while the agent sends them and nothing of the last one is left."""
+    take_name = _names()
     for number in range(_ORDERS):
         os.umask(0o077)
-        processes.default_signals()
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)  # an order may have changed it
         if number:
-            _take_name("agentd-idle")
+            take_name("agentd-idle")
             channel.say(end.fileno(), idle=True)
         line, lock = _receive(end)
         if not line:
             return
         body, order, _ = channel.unpack(line)
-        _take_name("agentd-" + body.__name__)
+        take_name("agentd-" + body.__name__)
         speech = channel.Channel(end.fileno(), functools.partial(os.close, lock))
         body(order, speech)
         speech.settle()
@@ -220,13 +222,13 @@ def _has_children():
     return True
 
 
-def _take_name(name):
-    """Set the process name for ``ps`` and ``top``, if the system can."""
+def _names():
+    """Return a function that sets the process name for ``ps`` and ``top``, if the system can."""
     try:
-        with open("/proc/self/comm", "wb", buffering=0) as file:
-            file.write(name.encode("ascii"))
+        file = open("/proc/self/comm", "wb", buffering=0)
     except OSError:
-        pass
+        return lambda name: None
+    return lambda name: file.write(name.encode("ascii"))
 
 
 def _close_all_but(keep):
