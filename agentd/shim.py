@@ -34,9 +34,12 @@ def accept(order, journal, channel):
 
 
 def run(order, channel):
-    """Run ``order`` (a dict: the params of task.run and the settings it needs) from acceptance to exit."""
+    """Run ``order`` (a dict: the params of task.run and the settings it needs) from acceptance to exit.
+
+    Like all that work on a record, return its Folder: the caller releases it. None if the record is refused.
+    """
     with runner.catch_signals() as signals:
-        _run(order, channel, signals)
+        return _run(order, channel, signals)
 
 
 def _run(order, channel, signals):
@@ -45,7 +48,7 @@ def _run(order, channel, signals):
     journal["script"] = script.file_path(order["script_dir"], order["record"], order["type"], order["ending"])
     folder = accept(order, journal, channel)
     if folder is None:
-        return
+        return None
     os.umask(0o022)  # for the script; our own files get explicit modes
     result = RecordResult(order["secrets"])
     try:
@@ -57,6 +60,7 @@ def _run(order, channel, signals):
     if result.saved and not order["keep_script"]:
         _remove_file(journal["script"])
     folder.finish(result.document())
+    return folder
 
 
 def close_orphan(order, channel):
@@ -83,6 +87,7 @@ def close_orphan(order, channel):
         result.fail("ExecutionInterrupted", "the process that tended it vanished; its exit code is not known")
     result.leave(left)
     folder.finish(result.document())
+    return folder
 
 
 def _remove_file(path):

@@ -173,18 +173,15 @@ class Folder:
         self._wakeup = wakeup.Wakeup(self.path)
 
     def release(self):
-        """Stop being its shim. The listener is notified."""
+        """Stop being its shim, which signals its end to the agent."""
         if self._wakeup is not None:
             self._wakeup.close()
             self._wakeup = None
 
     def announce_output(self):
         """Signal new output to the agent."""
-        self._announce(wakeup.PROGRESS)
-
-    def _announce(self, byte):
         if self._wakeup is not None:
-            self._wakeup.send(byte)
+            self._wakeup.send()
 
     def reserve(self):
         """Reserve the space of the result, for a full disk."""
@@ -202,7 +199,7 @@ class Folder:
             os.close(descriptor)
 
     def finish(self, result):
-        """Write ``result`` (a dict) to the journal, sync it, signal the agent, and release. Raises OSError."""
+        """Write ``result`` (a dict) to the journal and sync it. Raises OSError."""
         data = json.dumps(result, separators=(",", ":")).encode("ascii")
         descriptor = disk.patiently(os.open, self.name("result.tmp"), os.O_WRONLY | os.O_CREAT, 0o600)
         try:
@@ -213,8 +210,6 @@ class Folder:
             os.close(descriptor)
         disk.patiently(os.replace, self.name("result.tmp"), self.name("result.json"))
         disk.sync_folder(self.path)
-        self._announce(wakeup.ENDED)
-        self.release()
 
     def write(self, name, value):
         """Write a small JSON file of the journal and sync it. Raises OSError."""
