@@ -18,7 +18,6 @@ owner and its result, so that a late second delivery does not run.
 
 import binascii
 import errno
-import functools
 import json
 import os
 import time
@@ -33,6 +32,8 @@ wakeup = platform.load("wakeup")
 
 _GONE = ".gone"
 _RESULT_ROOM = 4096  # one block of most disks, so a shorter result frees nothing
+
+_NOTES = {}  # the pid of this process → the ``shim.pid`` of its last record
 
 
 class Claimed(Exception):
@@ -229,19 +230,27 @@ class Folder:
             return None
 
     def note_shim(self):
-        """Note the process of the shim, so that a stop finds it. Raises OSError."""
-        self._note("shim.pid", os.getpid(), _own_start(os.getpid()))
+        """Note the process of the shim, so that a stop finds it. Raises OSError.
+
+        All records of a shim share one file, because a new one may take the disk more time than all else here.
+        """
+        path, pid = self.name("shim.pid"), os.getpid()
+        try:
+            os.link(_NOTES[pid], path)
+        except (KeyError, OSError):  # its first record, or the one before was deleted
+            self._note("shim.pid", pid)
+        _NOTES[pid] = path
 
     def note_script(self, pid, started):
         """Note the main process of the script. On a full disk its environment identifies it too."""
         try:
-            self._note("process.json", pid, processes.start_time(pid), started)
+            self._note("process.json", pid, started)
         except OSError:
             pass
 
-    def _note(self, name, pid, start, *more):
+    def _note(self, name, pid, *more):
         """Write a file atomically but without sync: it only matters until the next boot."""
-        noted = [pid, start, system.boot_id()] + list(more)
+        noted = [pid, processes.start_time(pid), system.boot_id()] + list(more)
         disk.write_whole(self.name(name), json.dumps(noted).encode("ascii"), sync=False)
 
     def shim(self):
@@ -282,12 +291,6 @@ class Folder:
                 return sum(disk.room(entry.stat()) for entry in entries)
         except OSError:
             return 0
-
-
-@functools.lru_cache(maxsize=1)
-def _own_start(pid):
-    """Return the start time of this process: a shim needs it for each of its records."""
-    return processes.start_time(pid)
 
 
 def is_record(text):
