@@ -1,7 +1,7 @@
 """The wakeup of a record: its shim, in another process, signals the agent (POSIX).
 
-It is a FIFO in the record's folder. The shim holds it open and writes a byte for new output. A listener sees end of file
-when the shim closes it, or dies. So no polling is needed, and a later agent can listen in place of an earlier one.
+It is a FIFO in the record's folder. The shim holds it open and writes a byte for new output. A listener sees end of
+file when the shim closes it, or dies. So no polling is needed, and a later agent can listen in place of an earlier one.
 """
 
 import os
