@@ -24,7 +24,7 @@ from agentd.posix import processes
 
 _IDLE = 1  # children that may wait for longer than _MOMENT without an order
 _MOMENT = 1.0  # seconds
-_ORDERS = 100  # after which a child ends: its garbage collection is off
+_ORDERS = 1000  # after which a child ends: its garbage collection is off
 _BLOCK = 64 * 1024
 _LOCK = struct.Struct("i")
 
