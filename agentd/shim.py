@@ -64,7 +64,7 @@ def _run(order, channel, signals):
 
 
 def close_orphan(order, channel):
-    """End the rest of a record whose shim has ended without a result, and write that result.
+    """End the rest of a record whose shim has ended without a result, and write that result, unless it is complete.
 
     ``order``: record, spool, booted (True if the machine was restarted since). Called when an agent finds the record.
     """
@@ -73,6 +73,8 @@ def close_orphan(order, channel):
     folder.hold()
     channel.settle()
     channel.say(accepted=True)
+    if folder.complete():
+        return folder
     journal = folder.read("request.json") or {}
     left = set() if order["booted"] else processes.end_orphans(order["record"], *folder.script())
     if journal.get("script") and not journal.get("keep_script"):

@@ -200,7 +200,10 @@ class Folder:
             os.close(descriptor)
 
     def finish(self, result):
-        """Write ``result`` (a dict) to the journal and sync it. Raises OSError."""
+        """Write ``result`` (a dict) to the journal and sync it. Raises OSError.
+
+        Its name is not synced: after a power cut ``complete`` finds the result under the name of its reserved space.
+        """
         data = json.dumps(result, separators=(",", ":")).encode("ascii")
         descriptor = disk.patiently(os.open, self.name("result.tmp"), os.O_WRONLY | os.O_CREAT, 0o600)
         try:
@@ -209,8 +212,17 @@ class Folder:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+        self._name_result()
+
+    def complete(self):
+        """Return True if there is a result whose shim died, or the machine, before it had its name. Raises OSError."""
+        if self.read("result.tmp") is None:
+            return False
+        self._name_result()
+        return True
+
+    def _name_result(self):
         disk.patiently(os.replace, self.name("result.tmp"), self.name("result.json"))
-        disk.sync_folder(self.path)
 
     def write(self, name, value):
         """Write a small JSON file of the journal and sync it. Raises OSError."""
