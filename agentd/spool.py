@@ -9,7 +9,8 @@ Making the folder is the claim, so a record id runs at most once. Its files::
     alive           its wakeup: held by the shim while it lives
     output-*        the script's output, see ``output``
     stopping        exists once a stop has begun
-    result.json     the result; its space on the disk is reserved when the record is accepted
+    result.tmp      the space of the result on the disk, reserved when the record is accepted
+    result.json     the result: that file, renamed when its content is synced
 
 ``.enrolment`` has a random id of this journal. Another journal has another id. So a controller does not send records of
 this journal to another one, which cannot know the ones that ran. ``.gone`` has a file for each deleted record, with its
