@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import http.client
 import itertools
 import json
 import os
+import re
+import socket
 import statistics
 import subprocess
 import sys
@@ -44,31 +45,50 @@ INTERVAL = 10  # seconds between two runs of each
 CLIENTS = 50
 KEYS = 20
 PROCESSES = 2  # that the clients are shared among
-PER_SECOND = 300.0  # signed DescribeInvocations, at 50 clients
-SLOWEST = 100.0  # ms, the 99th percentile at a fixed rate of calls
+PROMISED = {"DescribeInvocations": 1500.0, "RunCommand": 250.0}  # signed calls a second of all clients
+PER_SECOND = 300.0  # the fixed rate of calls at which …
+SLOWEST = 100.0  # ms, … the 99th percentile is measured
 
 
 class Client:
-    """One connection, and a signature for each call."""
+    """One connection, and a signature for each call. It does little else: it takes its time from the server."""
 
     def __init__(self, signers: Sequence[Signer]) -> None:
         url = urlsplit(signers[0].url)
         self._signers = itertools.cycle(signers)
-        self._connection = http.client.HTTPConnection(url.hostname or "", url.port, timeout=60)
+        self._socket = socket.create_connection((url.hostname, url.port), 60)
 
     def call(self, action: str, given: dict[str, str]) -> tuple[float, bytes]:
         """Return the seconds from before the signature until the answer is there, and the answer."""
         begin = time.perf_counter()
         target, headers = next(self._signers).modern(action, **given)
-        self._connection.request("POST", target, headers=headers)
-        answer = self._connection.getresponse()
-        body = answer.read()
-        if answer.status != 200:
+        lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+        self._socket.sendall(f"POST {target} HTTP/1.1\r\n{lines}content-length: 0\r\n\r\n".encode())
+        head, body = self._answer()
+        if b" 200 " not in head:
             raise RuntimeError(body)
         return time.perf_counter() - begin, body
 
+    def _answer(self) -> tuple[bytes, bytes]:
+        """Return the head and the body of the next answer."""
+        received = b""
+        while b"\r\n\r\n" not in received:
+            received += self._receive()
+        head, _, body = received.partition(b"\r\n\r\n")
+        size = re.search(rb"content-length: (\d+)", head)
+        assert size is not None
+        while len(body) < int(size[1]):
+            body += self._receive()
+        return head, body
+
+    def _receive(self) -> bytes:
+        received = self._socket.recv(1 << 16)
+        if not received:
+            raise RuntimeError("the server has closed the connection")
+        return received
+
     def close(self) -> None:
-        self._connection.close()
+        self._socket.close()
 
 
 def call_repeatedly(order: dict[str, object]) -> list[float]:
@@ -197,9 +217,9 @@ def main() -> None:
                         f"{cost:.2f} ms",
                     ]
                 )
-                if action == "DescribeInvocations" and clients == CLIENTS:
+                if clients == CLIENTS:
                     name = f"signed `{action}` of {clients} clients, a second"
-                    report.budget(name, len(taken) / seconds, PER_SECOND, at_least=True)
+                    report.budget(name, len(taken) / seconds, PROMISED[action], at_least=True)
         taken = measured(signers, "DescribeInvocations", describe, CLIENTS, seconds, pause=CLIENTS / PER_SECOND)
         rows.append([f"`DescribeInvocations`, {CLIENTS} clients with pauses", *summary(taken, seconds), UNKNOWN])
         report.table(Table(("calls", "a second", "median", "99th percentile", "server's processor time"), rows))

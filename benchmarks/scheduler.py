@@ -38,7 +38,7 @@ WARM = 1  # rounds that do not count: every connection is opened in the first on
 
 SPREAD_MEDIAN = 20.0  # ms
 SPREAD_99 = 100.0  # ms
-IN_PHASE_LAST = 1000.0  # ms
+IN_PHASE_LAST = 400.0  # ms
 MANY = 10_000
 START_SECONDS = 3.0
 IDLE_SCHEDULES = 10

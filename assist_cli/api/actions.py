@@ -1,7 +1,8 @@
 """The table of actions: for each its name, the least role, its parameters, and the function that carries it out.
 
 ``words`` are the codes in which an action differs from the others: the original's set is not uniform. ``waits`` is True
-for an action that may wait for the disk or for agents. The others only read.
+for an action that may wait for the disk or for agents. The others only read, and a call that ``is_quick`` reads so
+little that a thread for it would take longer.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ class Action:
     carry_out: Callable[[Caller, Given], Document]
     words: Words = field(default_factory=dict)
     waits: bool = True
+    is_quick: Callable[[Caller, Given], bool] = lambda caller, given: False
 
 
 _INVOKE: Words = {
@@ -42,8 +44,22 @@ _TABLE = (
     Action("InvokeCommand", Role.OPERATOR, invocations.INVOKE, invocations.invoke, _INVOKE),
     Action("StopInvocation", Role.OPERATOR, invocations.STOP, invocations.halt),
     Action("ModifyInvocationAttribute", Role.OPERATOR, schedules.MODIFY, schedules.modify, schedules.WORDS),
-    Action("DescribeInvocations", Role.VIEWER, invocations.DESCRIBE, invocations.describe, waits=False),
-    Action("DescribeInvocationResults", Role.VIEWER, invocations.RESULTS, invocations.results, waits=False),
+    Action(
+        "DescribeInvocations",
+        Role.VIEWER,
+        invocations.DESCRIBE,
+        invocations.describe,
+        waits=False,
+        is_quick=invocations.is_of_small,
+    ),
+    Action(
+        "DescribeInvocationResults",
+        Role.VIEWER,
+        invocations.RESULTS,
+        invocations.results,
+        waits=False,
+        is_quick=invocations.is_of_small,
+    ),
     Action("SendFile", Role.OPERATOR, files.SEND, files.send, files.WORDS),
     Action("DescribeSendFileResults", Role.VIEWER, files.RESULTS, files.results, waits=False),
     Action("CreateCommand", Role.ADMIN, commands.CREATE, commands.create),

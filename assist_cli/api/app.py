@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import Awaitable, Callable, Collection, MutableMapping
 from concurrent.futures import Executor
 from dataclasses import replace
 from typing import Any
 
-from assist_cli.api.actions import ACTIONS
 from assist_cli.api.call import Call
 from assist_cli.api.faults import Fault
 from assist_cli.api.forms import Reply
@@ -19,8 +17,7 @@ from assist_cli.http import endpoint
 HEAD_BYTES = 1 << 20  # of URL and headers: the SDKs put all parameters into the URL
 BODY_BYTES = 1 << 20
 DROPPED_BYTES = 16 << 20
-
-_ACTION = re.compile(rb"(?:^|&)Action=(\w+)")
+SMALL_BYTES = 64 << 10  # a larger request is parsed in a thread
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -28,19 +25,16 @@ Send = Callable[[Message], Awaitable[None]]
 
 
 class AsgiApplication:
-    """The application. Calls run in threads: read-only ones in ``readers``, all others in ``waiters``.
+    """The application. What may take long runs in threads: reads in ``readers``, all else in ``waiters``.
 
-    A body must arrive within ``timeout`` seconds. ``names`` are the host names of this server.
+    ``names`` are the host names of this server.
     """
 
-    def __init__(
-        self, gateway: Gateway, readers: Executor, waiters: Executor, names: Collection[str], timeout: float
-    ) -> None:
+    def __init__(self, gateway: Gateway, readers: Executor, waiters: Executor, names: Collection[str]) -> None:
         self._gateway = gateway
         self._readers = readers
         self._waiters = waiters
         self._names = names
-        self._timeout = timeout
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         """Answer one request. Send nothing when the client has closed the connection."""
@@ -48,20 +42,25 @@ class AsgiApplication:
         try:
             if call.path != "/" or call.method not in ("GET", "POST"):
                 raise Fault("InvalidAction.NotFound")
-            if _head_bytes(call) > HEAD_BYTES:
+            if call.head_bytes > HEAD_BYTES:
                 raise head_too_large()
             _check_host(call, self._names)
-            body = await asyncio.wait_for(_body(receive), self._timeout)
+            body = await _body(receive)
         except Fault as fault:
             await _send(send, replace(self._gateway.refuse(call, fault), closes=True))
-        except asyncio.TimeoutError:
-            await _send(send, replace(self._gateway.refuse(call, Fault("RequestTimeout")), closes=True))
         else:
-            if body is None:
-                return
-            threads = self._waiters if _may_wait(scope) else self._readers
-            loop = asyncio.get_running_loop()
-            await _send(send, await loop.run_in_executor(threads, self._gateway.answer, replace(call, body=body)))
+            if body is not None:
+                await _send(send, await self._answer(replace(call, body=body) if body else call))
+
+    async def _answer(self, call: Call) -> Reply:
+        loop = asyncio.get_running_loop()
+        if call.head_bytes + len(call.body) > SMALL_BYTES:
+            return await loop.run_in_executor(self._waiters, self._gateway.answer, call)
+        begun = self._gateway.begin(call)
+        if isinstance(begun, Reply):
+            return begun
+        threads = self._waiters if begun.action.waits else self._readers
+        return await loop.run_in_executor(threads, self._gateway.finish, begun)
 
 
 def head_too_large() -> Fault:
@@ -72,10 +71,6 @@ def head_too_large() -> Fault:
         status=414,
         message="The URL and the headers of the request are too large.",
     )
-
-
-def _head_bytes(call: Call) -> int:
-    return len(call.path) + len(call.query) + sum(len(name) + len(value) for name, value in call.headers)
 
 
 async def _body(receive: Receive) -> bytes | None:
@@ -99,15 +94,6 @@ async def _body(receive: Receive) -> bytes | None:
     if dropped:
         raise Fault("RequestTooLarge", f"(at most {BODY_BYTES:,} bytes)")
     return bytes(body)
-
-
-def _may_wait(scope: Message) -> bool:
-    """Return True if a call may take long. The action is not authenticated yet; it only selects the thread pool."""
-    name = next((value for header, value in scope["headers"] if header == b"x-acs-action"), None)
-    if name is None and (found := _ACTION.search(scope["query_string"])):
-        name = found[1]
-    action = ACTIONS.get((name or b"").decode("latin-1"))
-    return action is None or action.waits
 
 
 def _call(scope: Message) -> Call:

@@ -39,6 +39,11 @@ class Call:
         return found[0].strip() if found else ""
 
     @cached_property
+    def head_bytes(self) -> int:
+        """The size of URL and headers."""
+        return len(self.path) + len(self.query) + sum(len(name) + len(value) for name, value in self.headers)
+
+    @cached_property
     def _by_name(self) -> Mapping[str, list[str]]:
         found: dict[str, list[str]] = {}
         for name, value in self.headers:

@@ -35,10 +35,7 @@ class Caller:
     def need(self, role: Role, what: str = "") -> None:
         """Raise Fault unless the key has this role. ``what`` needs it; by default, the action does."""
         if not self.key.role.may(role):
-            raise Fault(
-                "Forbidden.RAM",
-                f"({what or self.action} needs the role {role}, and {self.key.name} is {self.key.role})",
-            )
+            raise lacks_role(self.key, role, what or self.action)
 
     @functools.cached_property
     def rights(self) -> Rights:
@@ -109,6 +106,11 @@ class Caller:
     def also(self, request: Request, *, labelled: bool = True) -> Also:
         """Return what is to be written in the same transaction; without labels for an object that has its own."""
         return functools.partial(request.enter, self.controller, labelled=labelled)
+
+
+def lacks_role(key: AccessKey, role: Role, what: str) -> Fault:
+    """Return the refusal of a call that needs a higher role."""
+    return Fault("Forbidden.RAM", f"({what} needs the role {role}, and {key.name} is {key.role})")
 
 
 def is_id(text: str, *kinds: ids.Kind) -> bool:

@@ -13,12 +13,10 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
-import h11
-
 from assist_cli.api import forms
 from assist_cli.api.app import BODY_BYTES, HEAD_BYTES, head_too_large
 from assist_cli.api.faults import Fault
-from assist_cli.http.listener import HttpConfig, HttpConnection
+from assist_cli.http.listener import STATUS_LINE, ASGI3Application, HttpConfig, HttpConnection, RequestResponseCycle
 
 HELD_BYTES = 16 << 20  # of all requests that are not answered yet
 CONNECTIONS = 1024
@@ -67,9 +65,35 @@ class Crowd:
 
 
 class ApiConfig(HttpConfig):
-    """Settings of the server, with its ``crowd``."""
+    """Settings of the server, with its ``crowd``, and the time limit for the ``body`` of a request in seconds."""
 
     crowd: Crowd
+    body: float
+
+
+class AnswerTransport:
+    """The transport of one answer. Its head leaves together with the body, which wakes the client one time."""
+
+    def __init__(self, transport: asyncio.Transport, cycle: RequestResponseCycle) -> None:
+        self._transport = transport
+        self._cycle = cycle
+        self._has_head = False
+        self._held = b""
+
+    def write(self, data: bytes) -> None:
+        if self._cycle.response_started and not self._has_head:
+            self._has_head, self._held = True, data
+        else:
+            self._transport.write(self._held + data)
+            self._held = b""
+
+    def is_closing(self) -> bool:
+        return self._transport.is_closing()
+
+    def close(self) -> None:
+        if self._held:  # an answer to HEAD has no body
+            self._transport.write(self._held)
+        self._transport.close()
 
 
 class ApiConnection(HttpConnection):
@@ -77,6 +101,7 @@ class ApiConnection(HttpConnection):
 
     config: ApiConfig
     held = 0  # bytes of a request that is not answered yet
+    _body_deadline: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -91,6 +116,10 @@ class ApiConnection(HttpConnection):
         if not self.transport.is_closing():
             super().data_received(data)
 
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+        cycle.transport = AnswerTransport(self.transport, cycle)  # type: ignore[assignment]
+        super()._start_asgi_task(cycle, app)
+
     def on_response_complete(self) -> None:
         self._release()
         if not self.transport.is_closing():
@@ -98,9 +127,23 @@ class ApiConnection(HttpConnection):
         super().on_response_complete()
 
     def connection_lost(self, exc: Exception | None) -> None:
+        self._give_up_body()
         self._release()
         self.config.crowd.leave(self)
         super().connection_lost(exc)
+
+    def watch(self) -> None:
+        """Set the time limit while a head or a body is expected."""
+        super().watch()
+        if not (self.is_answering and self.cycle.more_body):
+            self._give_up_body()
+        elif self._body_deadline is None:
+            self._body_deadline = self.loop.call_later(self.config.body, self.reject, Fault("RequestTimeout"))
+
+    def _give_up_body(self) -> None:
+        if self._body_deadline is not None:
+            self._body_deadline.cancel()
+            self._body_deadline = None
 
     def send_400_response(self, msg: str) -> None:
         """Refuse a message that is not HTTP, or has a head that is too large."""
@@ -117,14 +160,10 @@ class ApiConnection(HttpConnection):
         if self.is_answering:
             self.cycle.disconnected = True  # the application stops answering
             self.cycle.message_event.set()
-        if self.conn.our_state in (h11.IDLE, h11.SEND_RESPONSE):
+        if not (self.is_answering and self.cycle.response_started):
             reply = replace(self.config.crowd.refuse(fault), closes=True)
-            for event in (
-                h11.Response(status_code=reply.status, headers=reply.headers),
-                h11.Data(data=reply.body),
-                h11.EndOfMessage(),
-            ):
-                self.transport.write(self.conn.send(event))
+            lines = [b"%s: %s\r\n" % header for header in reply.headers]
+            self.transport.write(b"".join([STATUS_LINE[reply.status], *lines, b"\r\n", reply.body]))
         self.transport.close()
 
     def _release(self) -> None:

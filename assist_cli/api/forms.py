@@ -16,6 +16,7 @@ Document = dict[str, Any]
 JSON = "JSON"
 XML = "XML"
 _TYPES = {JSON: "application/json;charset=utf-8", XML: "text/xml;charset=utf-8"}
+_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 _NO_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
@@ -68,7 +69,7 @@ def refusal(form: str, fault: Fault, request_id: str, host: str) -> Reply:
 def _reply(form: str, status: int, root: str, request_id: str, document: Document) -> Reply:
     document = {"RequestId": request_id, **document}
     if form == JSON:
-        text = json.dumps(document, ensure_ascii=False, separators=(",", ":"))
+        text = _ENCODER.encode(document)
     else:
         text = f'<?xml version="1.0" encoding="UTF-8"?>{_element(root, document)}'
     return Reply(status, _TYPES[form], text.encode("utf-8", "replace"), request_id)

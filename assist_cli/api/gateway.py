@@ -9,17 +9,16 @@ from __future__ import annotations
 import hashlib
 import logging
 import uuid
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from assist_cli.api import faults, forms, parameters, signatures
 from assist_cli.api.actions import ACTIONS, VERSION, Action
 from assist_cli.api.call import Call
-from assist_cli.api.caller import Caller
+from assist_cli.api.caller import Caller, lacks_role
 from assist_cli.api.faults import Fault
-from assist_cli.api.forms import Document, Reply
-from assist_cli.api.parameters import ValueKind
+from assist_cli.api.forms import Reply
+from assist_cli.api.parameters import Given, ValueKind
 from assist_cli.api.signatures import Claim
 from assist_cli.errors import AssistError
 from assist_cli.http.rates import Rates
@@ -36,8 +35,20 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
+class Order:
+    """A call that is authenticated and authorised, and whose parameters are read."""
+
+    call: Call
+    request_id: str
+    form: str
+    key: AccessKey
+    action: Action
+    given: Given
+
+
+@dataclass(frozen=True)
 class Gateway:
-    """Answers each call in the thread that received it. ``region`` is the only region."""
+    """Answers calls, in any thread. ``region`` is the only region."""
 
     controllers: Controllers
     region: str
@@ -46,7 +57,15 @@ class Gateway:
     rates: Rates
 
     def answer(self, call: Call) -> Reply:
-        """Return the reply to a call; never raise. Without authentication, the reply closes the connection."""
+        """Return the reply to a call; never raise. It may take long."""
+        begun = self.begin(call)
+        return begun if isinstance(begun, Reply) else self.finish(begun)
+
+    def begin(self, call: Call) -> Reply | Order:
+        """Return the reply to a call, or the order for ``finish`` if that may take long; never raise.
+
+        Without authentication, the reply closes the connection.
+        """
         request_id = str(uuid.uuid4()).upper()
         proven = False
         try:
@@ -54,15 +73,22 @@ class Gateway:
             with self.controllers.one() as controller:
                 key = self._prove(controller, claim)
                 proven = True
-                return self._answer(controller, claim, key, call, request_id)
-        except Fault as fault:
-            refusal = self.refuse(call, fault, request_id)
-        except AssistError as error:
-            refusal = self.refuse(call, faults.of(error, {}), request_id)
-        except Exception:
-            log.exception("request %s failed by a bug", request_id)
-            refusal = self.refuse(call, Fault("InternalError"), request_id)
-        return replace(refusal, closes=not proven)
+                order = self._order(claim, key, call, request_id)
+                caller = self._caller(controller, order)
+                if accesskeys.is_use_due(controller, key) or not order.action.is_quick(caller, order.given):
+                    return order
+                return _carried_out(caller, order)
+        except Exception as error:
+            return replace(self._failed(call, error, request_id), closes=not proven)
+
+    def finish(self, order: Order) -> Reply:
+        """Carry out an order, and return the reply; never raise."""
+        try:
+            with self.controllers.one() as controller:
+                accesskeys.note_used(controller, order.key)
+                return _carried_out(self._caller(controller, order), order)
+        except Exception as error:
+            return self._failed(order.call, error, order.request_id)
 
     def refuse(self, call: Call, fault: Fault, request_id: str = "") -> Reply:
         """Return the reply to a refused call, in the format that its client reads."""
@@ -73,15 +99,32 @@ class Gateway:
         """Return the reply to a message that is not a call, in JSON: the SDKs of both generations read it."""
         return forms.refusal(forms.JSON, fault, str(uuid.uuid4()).upper(), "")
 
-    def _answer(self, controller: Controller, claim: Claim, key: AccessKey, call: Call, request_id: str) -> Reply:
+    def _failed(self, call: Call, error: Exception, request_id: str) -> Reply:
+        """Return the reply to a call that has failed."""
+        if isinstance(error, Fault):
+            return self.refuse(call, error, request_id)
+        if isinstance(error, AssistError):
+            return self.refuse(call, faults.of(error, {}), request_id)
+        log.error("request %s failed by a bug", request_id, exc_info=error)
+        return self.refuse(call, Fault("InternalError"), request_id)
+
+    def _order(self, claim: Claim, key: AccessKey, call: Call, request_id: str) -> Order:
+        """Return the order of a call with a valid signature. Raises Fault."""
         if not self.rates.admit(key.id):
             raise Fault("Throttling.User", f"(a key has {self.rates.per_second:.0f} calls a second)")
         form = forms.chosen(claim.format, is_modern=claim.is_modern)
         action = _action(claim)
+        if not key.role.may(action.role):
+            raise lacks_role(key, action.role, action.name)
+        given = parameters.read(action.takes, call.parameters)
+        if action.takes["RegionId"] is ValueKind.TEXT:
+            given.refuse_foreign(self.region)
+        return Order(call, request_id, form, key, action, given)
+
+    def _caller(self, controller: Controller, order: Order) -> Caller:
+        key, call = order.key, order.call
         actor = Actor(f"access key {key.name} ({key.id})", None, f"{call.client} by the API")
-        caller = Caller(key, replace(controller, actor=actor), self.background, action.name, call.header("host"))
-        accesskeys.note_used(controller, key)
-        return forms.answer(form, action.name, self._carry_out(caller, action, call.parameters), request_id)
+        return Caller(key, replace(controller, actor=actor), self.background, order.action.name, call.header("host"))
 
     def _prove(self, controller: Controller, claim: Claim) -> AccessKey:
         """Return the enabled key that has signed a call. A second call with the same nonce is refused. Raises Fault."""
@@ -101,15 +144,14 @@ class Gateway:
             raise Fault("SignatureNonceUsed")
         return key
 
-    def _carry_out(self, caller: Caller, action: Action, flat: Mapping[str, str]) -> Document:
-        caller.need(action.role)
-        given = parameters.read(action.takes, flat)
-        if action.takes["RegionId"] is ValueKind.TEXT:
-            given.refuse_foreign(self.region)
-        try:
-            return action.carry_out(caller, given)
-        except AssistError as error:
-            raise faults.of(error, action.words) from error
+
+def _carried_out(caller: Caller, order: Order) -> Reply:
+    """Carry out the action of an order. Raises Fault."""
+    try:
+        document = order.action.carry_out(caller, order.given)
+    except AssistError as error:
+        raise faults.of(error, order.action.words) from error
+    return forms.answer(order.form, order.action.name, document, order.request_id)
 
 
 def _action(claim: Claim) -> Action:

@@ -160,6 +160,16 @@ def halt(caller: Caller, given: Given) -> Document:
     return {}
 
 
+def is_of_small(caller: Caller, given: Given) -> bool:
+    """Return True if a call is about one invocation that is small and has ended, so that no agent is asked."""
+    invoke_id = given.text("InvokeId")
+    return (
+        invoke_id is not None
+        and not given.flag("IncludeHistory")
+        and history_pages.is_small(caller.controller, invoke_id)
+    )
+
+
 def describe(caller: Caller, given: Given) -> Document:
     """Return invocations, newest first, with their scripts and states."""
     page = pages.asked(caller.action, given)
@@ -272,6 +282,8 @@ def _visible(caller: Caller, invoke_id: str) -> Invocation:
 
 def _check_status(name: str, word: str | None, plain: Iterable[InvokeStatus], fine: Iterable[Fine]) -> None:
     """Raise Fault for an unknown status."""
+    if word is None:
+        return
     known = {status.value for status in plain} | {status.value for status in fine}
-    if word is not None and word not in known:
+    if word not in known:
         raise invalid(name, f"(it is one of {', '.join(sorted(known))})")

@@ -39,13 +39,14 @@ class Page:
     """One page of a list.
 
     ``number`` is the number of the page. ``after`` is the key of the last item of the previous page, from a token.
-    ``subject`` identifies the list: the action with its filters.
+    ``action`` and ``given`` identify the list.
     """
 
     number: int
     size: int
     after: str | None
-    subject: bytes
+    action: str
+    given: Given
 
     @property
     def slice(self) -> Slice:
@@ -60,11 +61,10 @@ class Page:
 
     def told(self, keys: Sequence[str], total: int) -> Document:
         """Return the paging fields of an answer. ``keys`` are those of the rows of ``slice``."""
-        more = len(keys) > self.size
-        return {
-            "NextToken": _packed(self.subject, self.number + 1, keys[self.size - 1]) if more else "",
-            **self.numbered(total),
-        }
+        token = ""
+        if len(keys) > self.size:
+            token = _packed(_subject(self.action, self.given), self.number + 1, keys[self.size - 1])
+        return {"NextToken": token, **self.numbered(total)}
 
     def numbered(self, total: int) -> Document:
         """Return the paging fields of an answer without tokens."""
@@ -81,16 +81,16 @@ def asked(action: str, given: Given, most: int = MOST) -> Page:
         raise Fault("InvalidParam.PageSize", f"(it is 1 to {most})")
     if results is not None and not 1 <= results <= most:
         raise Fault("InvalidParameter.MaxResults", f"(it is 1 to {most})")
-    subject = _subject(action, given)
-    by_token, after = (1, None) if token is None else _unpacked(subject, token)
+    by_token, after = (1, None) if token is None else _unpacked(_subject(action, given), token)
     if (token is not None or results is not None) and number not in (None, 1, by_token):
         raise Fault(
             "InvalidParam.PageNumber", "(it goes with PageSize; behind MaxResults or NextToken comes NextToken)"
         )
-    return Page(by_token if token is not None else number or 1, results or size or USUAL, after, subject)
+    return Page(by_token if token is not None else number or 1, results or size or USUAL, after, action, given)
 
 
 def _subject(action: str, given: Given) -> bytes:
+    """Return what identifies a list: the action with its filters."""
     filters = {name: value for name, value in given.values.items() if name not in PAGED and name not in SHAPE}
     return json.dumps([action, filters], sort_keys=True).encode()
 

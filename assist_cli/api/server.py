@@ -23,7 +23,7 @@ from assist_cli.paths import region
 from assist_cli.store.nonces import Nonces
 
 PER_SECOND = 250.0  # calls of a key
-READERS = 2  # threads for read-only calls; more of them would compete for the interpreter
+READERS = 2  # threads for reads that may take long; more of them would compete for the interpreter
 WAITERS = 16  # threads for calls that wait for the disk, or for agents
 
 log = logging.getLogger(__name__)
@@ -47,7 +47,7 @@ async def service(place: HttpEndpoint, controller: Controller) -> AsyncIterator[
         gateway = Gateway(controllers, region(), nonces, work, Rates(PER_SECOND))
         half = concurrency.connections() // 2  # the other half is for agents
         config = ApiConfig(
-            AsgiApplication(gateway, readers, waiters, place.host_names(), timeouts.api.body),
+            AsgiApplication(gateway, readers, waiters, place.host_names()),
             http=ApiConnection,
             ws="none",
             lifespan="off",
@@ -57,12 +57,13 @@ async def service(place: HttpEndpoint, controller: Controller) -> AsyncIterator[
             server_header=False,
             ssl_certfile=place.certificate,
             ssl_keyfile=place.key,
-            h11_max_incomplete_event_size=HEAD_BYTES,
             timeout_keep_alive=timeouts.api.idle,
             timeout_graceful_shutdown=timeouts.api.leave,
             backlog=min(BACKLOG, half // 2 + 1),  # enough descriptors for one step of accept()
         )
+        config.head_bytes = HEAD_BYTES
         config.head = timeouts.api.head
+        config.body = timeouts.api.body
         config.crowd = Crowd(min(CONNECTIONS, half), gateway.refuse_connection)
         port = await stack.enter_async_context(serving(place, config))
         log.info("the API is at %s", place.url(port))

@@ -172,7 +172,7 @@ def system(instance: Instance) -> str:
 
 def time(moment: datetime | None) -> str:
     """Return a time as ``2026-11-22T08:00:00Z``; "" for None."""
-    return "" if moment is None else moment.astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return "" if moment is None else moment.astimezone(timezone.utc).isoformat(timespec="seconds")[:19] + "Z"
 
 
 def _place(found: Invocation, place: InvocationInstance, encoding: str, output: bool) -> Document:

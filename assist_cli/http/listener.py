@@ -7,42 +7,66 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import logging
 import socket
+import time
 from collections.abc import AsyncIterator, Iterator
 from email.utils import formatdate
 
 import uvicorn
-from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
+from uvicorn._types import ASGI3Application
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from assist_cli import codes
 from assist_cli.errors import Conflict, FileFailure
 from assist_cli.http.endpoint import HttpEndpoint
+
+__all__ = ["STATUS_LINE", "ASGI3Application", "HttpConfig", "HttpConnection", "RequestResponseCycle", "serving"]
 
 LOG = "uvicorn.error"  # all messages of uvicorn
 BACKLOG = 2048  # connections that wait for accept(); uvicorn accepts this many in one step
 
 
 class HttpConfig(uvicorn.Config):
-    """Settings of a server, with the time limit for the ``head`` of a request in seconds."""
+    """Settings of a server, with the limits for the head of a request: seconds, and bytes."""
 
     head: float
+    head_bytes: int
 
 
-class HttpConnection(H11Protocol):
+class HttpConnection(HttpToolsProtocol):
     """One connection. The head of each request must arrive in a limited time, however many bytes the client sends."""
 
     config: HttpConfig
     _deadline: asyncio.TimerHandle | None = None
+    _is_in_head = False
+    _head_size = 0  # bytes of a head that is not complete
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         self.watch()
 
     def data_received(self, data: bytes) -> None:
-        self.server_state.default_headers = [(b"date", formatdate(usegmt=True).encode())]
+        self.server_state.default_headers = [(b"date", _date(int(time.time())))]
+        before = self._head_size if self._is_in_head else 0
         super().data_received(data)
+        if self._is_in_head:
+            self._head_size = before + len(data)
+            if self._head_size > self.config.head_bytes and not self.transport.is_closing():
+                self.send_400_response("The head of the request is too large.")
         self.watch()
+
+    def on_message_begin(self) -> None:
+        self._is_in_head = True
+        super().on_message_begin()
+
+    def on_headers_complete(self) -> None:
+        """Begin to answer a request. One without the header Host is invalid (RFC 9112, section 3.2)."""
+        self._is_in_head = False
+        if self.parser.get_http_version() == "1.1" and not any(name == b"host" for name, _ in self.headers):
+            raise ValueError("a request without the header Host")
+        super().on_headers_complete()
 
     def on_response_complete(self) -> None:
         self.give_up_watching()
@@ -69,6 +93,11 @@ class HttpConnection(H11Protocol):
         if self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None
+
+
+@functools.lru_cache(maxsize=1)
+def _date(second: int) -> bytes:
+    return formatdate(second, usegmt=True).encode()
 
 
 class HttpServer(uvicorn.Server):

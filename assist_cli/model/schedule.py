@@ -139,13 +139,17 @@ def error_of(schedule: Schedule) -> str | None:
 
 
 class Slot(NamedTuple):
-    """One due time on one instance. ``lateness`` and ``record_id`` are None where nothing was to be sent."""
+    """One due time on one instance. ``lateness`` and ``record_id`` are None where nothing was to be sent.
+
+    One that is ``made_up`` replaces missed ones.
+    """
 
     instance_id: str
     due: datetime
     outcome: SlotOutcome
     lateness: timedelta | None = None
     record_id: str | None = None
+    made_up: bool = False
 
 
 class Turn(NamedTuple):

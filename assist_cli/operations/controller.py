@@ -143,14 +143,17 @@ def open_controller(home: Home) -> Iterator[Controller]:
 class Controllers:
     """A pool of controllers of one home, for the threads of a server. Close it after use.
 
-    Opening a database costs more than most calls, so a controller is reused.
+    Opening a database costs more than most calls, so a controller is reused. All of them write through one connection.
     """
 
     def __init__(self, home: Home, timeouts: Timeouts = DEFAULTS) -> None:
+        from assist_cli.store.shared_writer import SharedWriter  # only a server has threads
+
         home.prepare()
         self.home = home
         self._timeouts = timeouts
         self._free: deque[Controller] = deque()  # its methods are atomic
+        self._writer = SharedWriter(open_database(home.database, any_thread=True, busy=timeouts.database))
 
     @contextlib.contextmanager
     def one(self) -> Iterator[Controller]:
@@ -158,7 +161,9 @@ class Controllers:
         try:
             controller = self._free.pop()
         except IndexError:
-            database = open_database(self.home.database, any_thread=True, busy=self._timeouts.database)
+            database = open_database(
+                self.home.database, any_thread=True, busy=self._timeouts.database, shared=self._writer.transaction
+            )
             controller = Controller(self.home, database, timeouts=self._timeouts)
         try:
             yield controller
@@ -170,3 +175,4 @@ class Controllers:
         """Close all free controllers. After the threads have ended, these are all of them."""
         while self._free:
             self._free.pop().database.close()
+        self._writer.close()

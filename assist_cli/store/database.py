@@ -19,7 +19,7 @@ import contextlib
 import os
 import sqlite3
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -97,21 +97,28 @@ class Transaction(Reader):
         finally:
             self.execute("RELEASE part")
 
-    def execute_many(self, sql: str, parameters: Iterable[Sequence[Any]]) -> None:
-        """Run one statement for each row of parameters."""
+    def execute_many(self, sql: str, parameters: Iterable[Sequence[Any]]) -> int:
+        """Run one statement for each row of parameters; return the number of rows that these changed."""
         with failures(self._path):
-            self._connection.executemany(sql, parameters)
+            return self._connection.executemany(sql, parameters).rowcount
+
+
+# Opens a transaction, like ``Database.transaction``.
+Transactions = Callable[[], contextlib.AbstractContextManager[Transaction]]
 
 
 class Database(Reader):
     """An open database. ``busy`` is the time that it waits for other writers, in seconds.
 
-    Close it, or use it as a context.
+    With ``shared`` its transactions are those of another connection. Close it, or use it as a context.
     """
 
-    def __init__(self, connection: sqlite3.Connection, path: Path, busy: float) -> None:
+    def __init__(
+        self, connection: sqlite3.Connection, path: Path, busy: float, shared: Transactions | None = None
+    ) -> None:
         super().__init__(connection, path)
         self._busy = busy
+        self._shared = shared
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[Transaction]:
@@ -120,6 +127,10 @@ class Database(Reader):
         Raises DatabaseFailure when it cannot lock the file within the busy timeout, and when the commit fails. Raises
         Conflict (DatabaseTooNew) when a newer Assist has migrated the file.
         """
+        if self._shared is not None:
+            with self._shared() as transaction:
+                yield transaction
+            return
         with self._write_lock():
             with failures(self._path):
                 self._connection.execute("BEGIN IMMEDIATE")
@@ -194,11 +205,17 @@ class Database(Reader):
 
 
 def open_database(
-    path: Path, *, any_thread: bool = False, busy: float = DEFAULTS.database, migrate: bool = True
+    path: Path,
+    *,
+    any_thread: bool = False,
+    busy: float = DEFAULTS.database,
+    migrate: bool = True,
+    shared: Transactions | None = None,
 ) -> Database:
     """Open the database at ``path``; create or migrate it if necessary. Without ``migrate`` open it as it is.
 
-    It is for the thread that opens it or, with ``any_thread``, for one thread at a time. ``busy`` is in seconds.
+    It is for the thread that opens it or, with ``any_thread``, for one thread at a time. ``busy`` is in seconds. With
+    ``shared`` it is for reading, and its transactions are those of another connection.
 
     Raises DatabaseFailure (not a database, locked for too long, disk), Conflict (DatabaseTooNew) and NotPermitted.
     """
@@ -216,7 +233,7 @@ def open_database(
         except BaseException:
             connection.close()
             raise
-    return Database(connection, path, busy)
+    return Database(connection, path, busy, shared)
 
 
 def to_ms(moment: datetime) -> int:

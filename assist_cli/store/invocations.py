@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Sequence
 
@@ -171,10 +172,19 @@ def records(reader: Reader, invocation_id: str, instance_id: str) -> list[Record
 
 def what(reader: Reader, invocation_id: str) -> Invocation:
     """Return the script and the settings of an invocation, without its instances. Raises NotFound."""
-    row = reader.first("SELECT * FROM invocations WHERE id = ?", [invocation_id])
-    if row is None:
-        raise _not_found(invocation_id, Kind.INVOCATION)
-    return invocation_of(row, row["content"], (), _transfer(reader, row))
+    return what_of(reader, [invocation_id])[invocation_id]
+
+
+def what_of(reader: Reader, invocation_ids: Sequence[str]) -> dict[str, Invocation]:
+    """Return the same for several invocations, by id. Raises NotFound for each that is missing."""
+    rows = reader.query(
+        "SELECT * FROM invocations WHERE id IN (SELECT value FROM json_each(?))", [json.dumps(invocation_ids)]
+    )
+    found = {row["id"]: invocation_of(row, row["content"], (), _transfer(reader, row)) for row in rows}
+    for each in invocation_ids:
+        if each not in found:
+            raise _not_found(each, Kind.INVOCATION)
+    return found
 
 
 def newest(reader: Reader, kind: Kind, limit: int | None) -> list[Invocation]:

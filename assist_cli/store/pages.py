@@ -117,6 +117,19 @@ def invocation_ids(reader: Reader, wanted: Wanted, part: Slice, *, counts: bool 
     return [row["id"] for row in rows], total
 
 
+def is_ended_on(reader: Reader, invocation_id: str, most: int) -> bool:
+    """Return True if an invocation has ended, and was on at most that number of instances."""
+    row = reader.first(
+        """
+        SELECT 1 FROM invocations WHERE id = ?1 AND status NOT IN ('Running', 'Stopping') AND (
+            SELECT count(*) FROM (SELECT 1 FROM invocation_instances WHERE invocation_id = ?1 LIMIT ?2)
+        ) < ?2
+        """,
+        [invocation_id, most + 1],
+    )
+    return row is not None
+
+
 def results(
     reader: Reader, wanted: Wanted, part: Slice, *, history: bool, output: bool = True
 ) -> tuple[list[InvocationResult], int]:

@@ -7,7 +7,7 @@ transaction. A final state is not overwritten: ``model.status.may_become`` decid
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from assist_cli.model.invocation import Outcome, Record, RepeatMode
@@ -19,7 +19,11 @@ from assist_cli.store.rows import OUTPUT, OUTPUTS, put_output, record_of
 
 def add(transaction: Transaction, invocation_id: str, found: Iterable[Record]) -> None:
     """Write the next record of each of these instances of an invocation. A record may have been sent already."""
-    found = list(found)
+    add_all(transaction, [(invocation_id, each) for each in found])
+
+
+def add_all(transaction: Transaction, found: Sequence[tuple[str, Record]]) -> None:
+    """Do the same for records of several invocations: each with the id of its own."""
     transaction.execute_many(
         """
         INSERT INTO records (id, invocation_id, instance_id, number, status, sender, deadline_at, sent_at,
@@ -41,12 +45,12 @@ def add(transaction: Transaction, invocation_id: str, found: Iterable[Record]) -
                 to_ms_or_none(each.deliver_by),
                 each.enrolment,
             )
-            for each in found
+            for invocation_id, each in found
         ),
     )
     transaction.execute_many(
         "UPDATE invocation_instances SET repeats = ? WHERE invocation_id = ? AND instance_id = ?",
-        ((each.number, invocation_id, each.instance_id) for each in found),
+        ((each.number, invocation_id, each.instance_id) for invocation_id, each in found),
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime, timedelta
 
@@ -56,8 +57,17 @@ def add(transaction: Transaction, schedule: Schedule) -> None:
 
 def get(reader: Reader, invocation_id: str) -> Schedule | None:
     """Return the schedule of an invocation; None when it has none. ``fault`` describes invalid values."""
-    row = reader.first(f"SELECT {COLUMNS} FROM schedules WHERE invocation_id = ?", [invocation_id])  # noqa: S608
+    row = stored(reader, [invocation_id]).get(invocation_id)
     return None if row is None else schedule_of(row)
+
+
+def stored(reader: Reader, invocation_ids: Sequence[str]) -> dict[str, sqlite3.Row]:
+    """Return the rows of these schedules for ``schedule_of``, by invocation. A row differs when it was changed."""
+    rows = reader.query(
+        f"SELECT {COLUMNS} FROM schedules WHERE invocation_id IN (SELECT value FROM json_each(?))",  # noqa: S608
+        [json.dumps(invocation_ids)],
+    )
+    return {row["invocation_id"]: row for row in rows}
 
 
 def open_among(reader: Reader, invocation_ids: Sequence[str]) -> list[Schedule]:
@@ -134,14 +144,21 @@ def advance(transaction: Transaction, schedule: Schedule, upcoming: datetime | N
 
     This guarantees that a due time fires at most once, whatever crashes.
     """
-    changed = transaction.execute(
+    return advance_all(transaction, [(schedule, upcoming, last)]) == 1
+
+
+def advance_all(transaction: Transaction, turns: Iterable[tuple[Schedule, datetime | None, datetime | None]]) -> int:
+    """Do the same for several schedules, each with its next and its last due time; return how many changed."""
+    return transaction.execute_many(
         """
         UPDATE schedules SET next_at = ?, last_at = coalesce(?, last_at)
         WHERE invocation_id = ? AND next_at = ? AND paused_at IS NULL
         """,
-        [to_ms_or_none(upcoming), to_ms_or_none(last), schedule.invocation_id, to_ms_or_none(schedule.next)],
+        (
+            (to_ms_or_none(upcoming), to_ms_or_none(last), schedule.invocation_id, to_ms_or_none(schedule.next))
+            for schedule, upcoming, last in turns
+        ),
     )
-    return changed == 1
 
 
 def pause(transaction: Transaction, invocation_id: str, now: datetime) -> None:

@@ -6,7 +6,7 @@ missed due times are one row, whatever their number.
 
 import json
 import sqlite3
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
@@ -51,24 +51,36 @@ class SlotRange(NamedTuple):
 
 def places(reader: Reader, invocation_id: str) -> list[ScheduledInstance]:
     """Return the instances on which an invocation was not stopped, in their order."""
+    return places_of(reader, [invocation_id])[invocation_id]
+
+
+def places_of(reader: Reader, invocation_ids: Sequence[str]) -> dict[str, list[ScheduledInstance]]:
+    """Return the same for several invocations, by id."""
     rows = reader.query(
         """
-        SELECT place.instance_id, place.instance_name, place.repeats,
+        SELECT place.invocation_id, place.instance_id, place.instance_name, place.repeats,
             coalesce(records.status IN ('Running', 'Stopping'), 0) AS busy
-        FROM invocation_instances AS place
+        FROM json_each(?) AS each
+        CROSS JOIN invocation_instances AS place ON place.invocation_id = each.value
         LEFT JOIN records ON records.invocation_id = place.invocation_id
             AND records.instance_id = place.instance_id AND records.number = place.repeats
-        WHERE place.invocation_id = ? AND place.status = 'Running' ORDER BY place.position
+        WHERE place.status = 'Running' ORDER BY each.key, place.position
         """,
-        [invocation_id],
+        [json.dumps(invocation_ids)],
     )
-    return [
-        ScheduledInstance(row["instance_id"], row["instance_name"], row["repeats"], bool(row["busy"])) for row in rows
-    ]
+    found: dict[str, list[ScheduledInstance]] = {each: [] for each in invocation_ids}
+    for invocation_id, instance_id, name, repeats, busy in rows:
+        found[invocation_id].append(ScheduledInstance(instance_id, name, repeats, bool(busy)))
+    return found
 
 
-def add(transaction: Transaction, invocation_id: str, slots: Iterable[Slot], *, made_up: bool = False) -> None:
-    """Write slots. One that is ``made_up`` becomes MadeUp when its record is accepted."""
+def add(transaction: Transaction, invocation_id: str, slots: Iterable[Slot]) -> None:
+    """Write slots of an invocation."""
+    add_all(transaction, ((invocation_id, slot) for slot in slots))
+
+
+def add_all(transaction: Transaction, slots: Iterable[tuple[str, Slot]]) -> None:
+    """Write slots, each with its invocation. One that is made up becomes MadeUp when its record is accepted."""
     transaction.execute_many(
         """
         INSERT INTO slots (invocation_id, instance_id, due_at, outcome, made_up, lateness_ms, record_id)
@@ -80,11 +92,11 @@ def add(transaction: Transaction, invocation_id: str, slots: Iterable[Slot], *, 
                 slot.instance_id,
                 to_ms(slot.due),
                 slot.outcome.value,
-                made_up,
+                slot.made_up,
                 None if slot.lateness is None else slot.lateness // MILLISECOND,
                 slot.record_id,
             )
-            for slot in slots
+            for invocation_id, slot in slots
         ),
     )
 
@@ -204,5 +216,6 @@ def _entry(row: sqlite3.Row) -> SlotRange:
         outcome=SlotOutcome(row["outcome"]),
         lateness=None if row["lateness_ms"] is None else row["lateness_ms"] * MILLISECOND,
         record_id=row["record_id"],
+        made_up=bool(row["made_up"]),
     )
     return SlotRange(slot, from_ms_or_none(row["until_at"]))

@@ -49,11 +49,11 @@ async def service(place: HttpEndpoint, controller: Controller) -> AsyncIterator[
             server_header=False,
             ssl_certfile=place.certificate,
             ssl_keyfile=place.key,
-            h11_max_incomplete_event_size=HEAD_BYTES,
             limit_concurrency=min(CONNECTIONS, concurrency.connections() // 4),
             timeout_keep_alive=timeouts.idle,
             timeout_graceful_shutdown=timeouts.leave,
         )
+        config.head_bytes = HEAD_BYTES
         config.head = timeouts.head
         port = await stack.enter_async_context(serving(place, config))
         stack.callback(site.ending.set)

@@ -116,7 +116,7 @@ def test_a_name_is_refused_with_what_is_wrong_in_it(calls: Calls, name: str, hin
 
 def answered(calls: Calls, query: bytes, body: bytes = b"", headers: list[tuple[bytes, bytes]] | None = None) -> Any:
     """The status and the body with which the application answers, without a server."""
-    application = AsgiApplication(calls.gateway, None, None, {"localhost"}, 1)  # type: ignore[arg-type]
+    application = AsgiApplication(calls.gateway, None, None, {"localhost"})  # type: ignore[arg-type]
     sent: list[Any] = []
 
     async def receive() -> dict[str, Any]:

@@ -51,6 +51,21 @@ def test_one_more_than_the_places_waits_until_one_is_free(controller: Controller
     asyncio.run(work())
 
 
+def test_a_pool_that_keeps_none_idle_shares_a_connection_until_its_last_user_leaves(controller: Controller) -> None:
+    make = connections(controller, "a")
+
+    async def work() -> None:
+        places = Places(2, keeps_idle=False)
+        a = await places.take("a", make("a"))
+        assert await places.take("a", make("a")) is a
+        places.leave("a")
+        assert places.find("a") is a
+        places.leave("a")
+        assert places.find("a") is None
+
+    asyncio.run(work())
+
+
 def test_an_idle_connection_is_used_again_and_the_least_recently_used_one_is_closed(controller: Controller) -> None:
     make = connections(controller, "a", "b", "c")
 

@@ -22,6 +22,7 @@ from assist_cli.model.outcomes import stopped_unsent
 from assist_cli.model.schedule import Timing
 from assist_cli.model.status import UNANSWERED, InvocationStatus, may_become
 from assist_cli.model.target import Selection
+from assist_cli.operations.fleet.pool import ConnectionPool
 from assist_cli.operations.runs import dispatch, recording, stop
 from assist_cli.operations.runs.batch_writer import BatchWriter
 from assist_cli.operations.runs.plans import RunRequest
@@ -65,7 +66,8 @@ class History:
         request = RunRequest(b"true", timeout=self.timeout, targets=Selection(names))
         wait = None if self.wait is None else timedelta(seconds=self.wait)
         with recording.recorded(process.controller, request, token=self.token, wait=wait) as invocation:
-            process.begin(dispatch.carry(process.controller, invocation, BatchWriter(process.controller)))
+            writer, pool = BatchWriter(process.controller), ConnectionPool(process.controller, keeps_idle=False)
+            process.begin(dispatch.carry(process.controller, invocation, writer, connect=pool.connection))
         return process, invocation.id
 
     def schedule(self) -> str:

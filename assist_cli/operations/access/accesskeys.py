@@ -91,11 +91,15 @@ def known(controller: Controller, key_id: str) -> AccessKey | None:
 
 
 def note_used(controller: Controller, key: AccessKey) -> None:
-    """Write the time of last use of a key, at most once per ``USE_INTERVAL``."""
-    now = controller.now()
-    if key.last_used is None or now - key.last_used >= USE_INTERVAL:
+    """Write the time of last use of a key, at most once per ``USE_INTERVAL``, unless another thread has done so."""
+    if is_use_due(controller, key) and is_use_due(controller, known(controller, key.id) or key):
         with controller.database.transaction() as transaction:
-            store.note_used(transaction, key.id, now)
+            store.note_used(transaction, key.id, controller.now())
+
+
+def is_use_due(controller: Controller, key: AccessKey) -> bool:
+    """Return True if the time of last use of a key is to be written."""
+    return key.last_used is None or controller.now() - key.last_used >= USE_INTERVAL
 
 
 def _random(alphabet: str, length: int) -> str:

@@ -68,11 +68,13 @@ class Places:
     """The connections of one kind: those in use, at most ``limit``, and idle ones as long as there is room for them.
 
     Those in use and idle ones are together at most ``limit``. So an idle one never keeps an instance waiting: a circuit
-    stays open until it is closed here, and with 1000 of them open an event loop opens no other.
+    stays open until it is closed here, and with 1000 of them open an event loop opens no other. Unless it
+    ``keeps_idle`` ones, each is closed by the last user that leaves it.
     """
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: int, *, keeps_idle: bool = True) -> None:
         self._limit = limit
+        self._keeps_idle = keeps_idle
         self._free = asyncio.Semaphore(limit)
         self._used: dict[str, SharedConnection] = {}
         self._idle: OrderedDict[str, SharedConnection] = OrderedDict()  # the least recently used one first
@@ -101,7 +103,7 @@ class Places:
         connection.users -= 1
         if not connection.users:
             del self._used[instance_id]
-            if connection.has_moved:
+            if connection.has_moved or not self._keeps_idle:
                 connection.close()
             else:
                 self._idle[instance_id] = connection
@@ -113,11 +115,15 @@ class Places:
 
 
 class ConnectionPool:
-    """The connections of a server: through the broker, and direct ones, as many as the system allows."""
+    """The connections of a server: through the broker, and direct ones, as many as the system allows.
 
-    def __init__(self, controller: Controller) -> None:
+    Unless it ``keeps_idle`` ones, only users at the same time share a connection.
+    """
+
+    def __init__(self, controller: Controller, *, keeps_idle: bool = True) -> None:
         self._controller = controller
-        self._brokered, self._direct = Places(MOST_BROKERED), Places(concurrency.connections())
+        self._brokered = Places(MOST_BROKERED, keeps_idle=keeps_idle)
+        self._direct = Places(concurrency.connections(), keeps_idle=keeps_idle)
 
     @contextlib.asynccontextmanager
     async def connection(self, instance_id: str) -> AsyncIterator[SharedConnection]:

@@ -18,6 +18,8 @@ from assist_cli.operations.runs import interim, recording
 from assist_cli.store import invocations, listing, records
 from assist_cli.store import pages as store
 
+SMALL = 10  # instances
+
 
 def invocations_of(
     controller: Controller, wanted: Wanted, part: Slice, *, output: bool
@@ -29,6 +31,11 @@ def invocations_of(
     if interim.refresh(controller, running, output=output):
         found = [invocations.get(controller.database, each, output=output) for each in ids]
     return found, total
+
+
+def is_small(controller: Controller, invocation_id: str) -> bool:
+    """Return True for an invocation that has ended, on at most ``SMALL`` instances: it is read in a moment."""
+    return store.is_ended_on(controller.database, invocation_id, SMALL)
 
 
 def summaries_of(controller: Controller, wanted: Wanted, part: Slice) -> list[Summary]:

@@ -12,10 +12,12 @@ clock of the loop advances only while the loop waits for events.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import selectors
 import sys
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
+from contextlib import AbstractAsyncContextManager
 from typing import Any, TypeVar
 
 from assist_cli.errors import GaveUpWaiting
@@ -37,6 +39,9 @@ from assist_cli.store import records
 
 T = TypeVar("T")
 
+# Lends a connection to the instance with this id.
+Connecting = Callable[[str], AbstractAsyncContextManager[AgentConnection]]
+
 LATENESS = 1.0  # seconds by which a wakeup may be late; after more, the process was suspended
 DELIVERIES = 256  # concurrent connects and deliveries
 
@@ -47,10 +52,18 @@ def send(controller: Controller, invocation: Invocation) -> None:
 
 
 async def carry(
-    controller: Controller, invocation: Invocation, writer: BatchWriter, rollout: Rollout = AT_ONCE
+    controller: Controller,
+    invocation: Invocation,
+    writer: BatchWriter,
+    rollout: Rollout = AT_ONCE,
+    *,
+    connect: Connecting | None = None,
 ) -> None:
-    """Deliver a recorded invocation and follow it to its end, in a running event loop with a shared ``writer``."""
-    await _Dispatch(controller, invocation, rollout=rollout, writer=writer).all(follow=True)
+    """Deliver a recorded invocation and follow it to its end, in a running event loop with a shared ``writer``.
+
+    ``connect`` lends its connections; by default each record has its own.
+    """
+    await _Dispatch(controller, invocation, rollout=rollout, writer=writer, connect=connect).all(follow=True)
 
 
 def send_and_watch(
@@ -163,6 +176,7 @@ class _Dispatch:
         patience: float | None = None,
         rollout: Rollout = AT_ONCE,
         writer: BatchWriter | None = None,
+        connect: Connecting | None = None,
     ) -> None:
         self._controller = controller
         self._invocation = invocation
@@ -171,6 +185,7 @@ class _Dispatch:
         self._tolerated = rollout.tolerated(len(invocation.instances))
         self._failures = 0
         self._writer = writer or BatchWriter(controller)
+        self._connect = connect or self._own_connection
         self._connections = asyncio.Semaphore(min(concurrency.connections(), rollout.concurrency or sys.maxsize))
         self._deliveries = asyncio.Semaphore(DELIVERIES)
         self._queued: list[InvocationInstance] = []
@@ -226,20 +241,19 @@ class _Dispatch:
                 loop.remove_reader(listener.keyboard)
 
     async def _launch(self, instance: InvocationInstance, *, follow: bool) -> None:
-        async with self._connections:
-            with connection_to(self._controller, instance.instance_id) as connection:
-                start = self._start()
-                delivery = self._delivery(instance, follow=follow)
-                token = instance.record.sender
-                worker = self._worker(connection, instance, token=token, start=start, delivery=delivery)
-                async with self._deliveries:
-                    outcome = await self._within_patience(worker.send())
-                if outcome is None and follow and not worker.is_queued:
-                    outcome = await self._within_patience(worker.finish())
-                if worker.record.is_queued:
-                    self._queued.append(instance)
-                    self._note_queued(instance, worker.record)
-                self._ended(instance, outcome, counts=start is None)
+        async with self._connections, self._connect(instance.instance_id) as connection:
+            start = self._start()
+            delivery = self._delivery(instance, follow=follow)
+            token = instance.record.sender
+            worker = self._worker(connection, instance, token=token, start=start, delivery=delivery)
+            async with self._deliveries:
+                outcome = await self._within_patience(worker.send())
+            if outcome is None and follow and not worker.is_queued:
+                outcome = await self._within_patience(worker.finish())
+            if worker.record.is_queued:
+                self._queued.append(instance)
+                self._note_queued(instance, worker.record)
+            self._ended(instance, outcome, counts=start is None)
 
     async def _follow(self, instance: InvocationInstance) -> None:
         if instance.record.status.is_final:
@@ -249,10 +263,9 @@ class _Dispatch:
                     await fetch(self._controller, instance, self._listener)
             return
         while True:
-            async with self._connections:
-                with connection_to(self._controller, instance.instance_id) as connection:
-                    worker = self._worker(connection, instance)
-                    outcome = await self._within_patience(worker.watch())
+            async with self._connections, self._connect(instance.instance_id) as connection:
+                worker = self._worker(connection, instance)
+                outcome = await self._within_patience(worker.watch())
             if outcome is not None or not worker.record.is_queued:
                 self._ended(instance, outcome)
                 return
@@ -266,6 +279,11 @@ class _Dispatch:
             if known is None:  # it was pruned
                 return
             instance = instance._replace(record=known)
+
+    @contextlib.asynccontextmanager
+    async def _own_connection(self, instance_id: str) -> AsyncIterator[AgentConnection]:
+        with connection_to(self._controller, instance_id) as connection:
+            yield connection
 
     def _note_queued(self, instance: InvocationInstance, record: Record) -> None:
         if self._listener is not None:

@@ -20,6 +20,7 @@ from assist_cli.model.rollout import AT_ONCE, Rollout
 from assist_cli.model.target import Selection
 from assist_cli.operations.controller import Controller
 from assist_cli.operations.fleet import deployment, instances
+from assist_cli.operations.fleet.pool import ConnectionPool
 from assist_cli.operations.runs import dispatch, stop
 from assist_cli.operations.runs.batch_writer import BatchWriter
 from assist_cli.operations.runs.senders import sender
@@ -35,12 +36,13 @@ class Background:
         self.token = token
         self._controller = controller
         self._writer = BatchWriter(controller)
+        self._pool = ConnectionPool(controller, keeps_idle=False)
         self._loop = asyncio.get_running_loop()
         self._tasks: set[asyncio.Task[None]] = set()
 
     def take(self, invocation: Invocation, rollout: Rollout = AT_ONCE) -> None:
         """Send an invocation that was recorded with this token, and follow it to its end."""
-        work = dispatch.carry(self._controller, invocation, self._writer, rollout)
+        work = dispatch.carry(self._controller, invocation, self._writer, rollout, connect=self._pool.connection)
         self._schedule(f"sending {invocation.id}", work)
 
     def stop(self, invocation_id: str, instance_ids: Sequence[str]) -> None:
@@ -57,6 +59,7 @@ class Background:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._pool.close()
 
     async def _upgrade(self, instance_ids: tuple[str, ...]) -> None:
         known = instances.listing(self._controller, Selection(instance_ids))

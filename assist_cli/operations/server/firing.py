@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from assist_cli.errors import Conflict, DatabaseFailure
 from assist_cli.model import schedule as rules
@@ -27,6 +28,7 @@ from assist_cli.operations.server import lease
 from assist_cli.operations.server.failures import Failures
 from assist_cli.store import invocations, records, schedules, slots
 from assist_cli.store.database import Transaction, to_ms, to_ms_or_none
+from assist_cli.store.schedule_rows import schedule_of
 from assist_cli.store.slots import ScheduledInstance, Waiting
 
 RETRY = timedelta(seconds=60)  # between two attempts to fire a schedule with an error
@@ -74,7 +76,7 @@ class Fired:
     upcoming: dict[str, int | None] = field(default_factory=dict)
 
 
-def fire(controller: Controller, token: str, failures: Failures, due: Iterable[str], now: datetime) -> Fired:
+def fire(controller: Controller, token: str, failures: Failures, due: Sequence[str], now: datetime) -> Fired:
     """Fire these due schedules. An error in one is noted and does not affect the others.
 
     Due times are computed before the transaction. A schedule that is changed meanwhile is due again immediately. Raises
@@ -83,9 +85,11 @@ def fire(controller: Controller, token: str, failures: Failures, due: Iterable[s
     fired = Fired()
     turns: list[tuple[Schedule, Turn]] = []
     failed: dict[str, Exception] = {}
+    stored = schedules.stored(controller.database, due)
     for invocation_id in due:
         with isolated(failed, invocation_id):
-            schedule = schedules.get(controller.database, invocation_id)
+            row = stored.get(invocation_id)
+            schedule = None if row is None else schedule_of(row)
             if schedule is None or schedule.paused or schedule.next is None:
                 fired.upcoming[invocation_id] = None
             elif schedule.next > now:
@@ -95,15 +99,15 @@ def fire(controller: Controller, token: str, failures: Failures, due: Iterable[s
     if turns:
         with controller.database.transaction() as transaction:
             lease.check(transaction, token)
+            current = schedules.stored(transaction, [schedule.invocation_id for schedule, _ in turns])
+            unchanged = []
             for schedule, turn in turns:
-                invocation_id = schedule.invocation_id
-                with isolated(failed, invocation_id), transaction.part():
-                    if schedules.get(transaction, invocation_id) != schedule:
-                        fired.upcoming[invocation_id] = to_ms(now)
-                        continue
-                    schedules.advance(transaction, schedule, turn.next, turn.fires)
-                    fired.deliveries += _Turn(controller, transaction, token, schedule, turn, now).take()
-                    fired.upcoming[invocation_id] = to_ms_or_none(turn.next)
+                if current.get(schedule.invocation_id) == stored[schedule.invocation_id]:
+                    unchanged.append((schedule, turn))
+                else:
+                    fired.upcoming[schedule.invocation_id] = to_ms(now)
+            moment = controller.moment()._replace(wall=now)
+            _write(_Firing(controller, transaction, token, moment), unchanged, fired, failed)
     for invocation_id, error in failed.items():
         fired.upcoming[invocation_id] = to_ms(now + RETRY)
         failures.note(invocation_id, error)
@@ -185,83 +189,146 @@ def isolated(failed: dict[str, Exception], invocation_id: str) -> Iterator[None]
         failed[invocation_id] = error
 
 
+class _Firing(NamedTuple):
+    """The transaction that advances schedules, and its context."""
+
+    controller: Controller
+    transaction: Transaction
+    token: str
+    moment: Moment
+
+
+def _write(firing: _Firing, turns: Sequence[tuple[Schedule, Turn]], fired: Fired, failed: dict[str, Exception]) -> None:
+    """Write the turns of these schedules together; after an error, each by itself."""
+    errors: dict[str, Exception] = {}
+    with isolated(errors, "these"), firing.transaction.part():
+        deliveries = _written(firing, turns)
+    if not errors:
+        fired.deliveries += deliveries
+        fired.upcoming.update((schedule.invocation_id, to_ms_or_none(turn.next)) for schedule, turn in turns)
+    elif len(turns) == 1:
+        failed[turns[0][0].invocation_id] = errors["these"]
+    else:
+        for each in turns:
+            _write(firing, [each], fired, failed)
+
+
+def _written(firing: _Firing, turns: Sequence[tuple[Schedule, Turn]]) -> list[DueRecord]:
+    """Advance the schedules, and write the slots and records of their turns. Returns the records to deliver."""
+    transaction = firing.transaction
+    schedules.advance_all(transaction, ((schedule, turn.next, turn.fires) for schedule, turn in turns))
+    ids = [schedule.invocation_id for schedule, _ in turns]
+    what, places = invocations.what_of(transaction, ids), slots.places_of(transaction, ids)
+    found = [_Turn(firing, *each, what[key], places[key]) for key, each in zip(ids, turns, strict=True)]
+    for each in found:
+        each.miss()
+    taken = records.existing(transaction, [record_id for each in found for record_id in each.record_ids.values()])
+    deliveries: list[DueRecord] = []
+    fired: list[tuple[str, Slot]] = []
+    for key, each in zip(ids, found, strict=True):
+        made, of_them = each.fire(taken)
+        deliveries += made
+        fired += ((key, slot) for slot in of_them)
+    records.add_all(transaction, [(due.invocation.id, _as_written(due)) for due in deliveries])
+    slots.add_all(transaction, fired)
+    return deliveries
+
+
 class _Turn:
-    """One turn of one schedule, in the transaction that advances the schedule."""
+    """One turn of one schedule. ``record_ids`` are the ids of its records, by instance."""
 
     def __init__(
         self,
-        controller: Controller,
-        transaction: Transaction,
-        token: str,
+        firing: _Firing,
         schedule: Schedule,
         turn: Turn,
-        now: datetime,
+        invocation: Invocation,
+        instances: Sequence[ScheduledInstance],
     ) -> None:
-        self._controller = controller
-        self._transaction = transaction
-        self._token = token
+        self._firing = firing
         self._schedule = schedule
         self._turn = turn
-        self._now = now
-        self._invocation = invocations.what(transaction, schedule.invocation_id)
-        self._instances = slots.places(transaction, schedule.invocation_id)
+        self._now = firing.moment.wall
+        self._invocation = invocation
+        self._instances = instances
+        free = [each.instance_id for each in instances if not each.is_busy]
+        self.record_ids = {} if turn.fires is None else self._ids(free, turn.fires)
 
-    def take(self) -> list[DueRecord]:
-        """Write slots and records of the turn. Returns the records to deliver."""
-        if self._turn.missed is not None:
-            self._miss(self._turn.missed)
-        if self._turn.fires is None:
-            return []
-        free = [each for each in self._instances if not each.is_busy]
-        ids = self._record_ids(free, self._turn.fires)
-        made = [self._due(each, ids[each.instance_id], self._turn.fires) for each in free]
-        records.add(self._transaction, self._invocation.id, map(_as_written, made))
-        slots.add(
-            self._transaction,
-            self._invocation.id,
-            [
-                Slot(
-                    each.record.instance_id,
-                    self._turn.fires,
-                    SlotOutcome.PENDING,
-                    max(self._now - each.when, timedelta(0)),
-                    each.record.id,
-                )
-                for each in made
-            ],
-            made_up=self._turn.made_up,
-        )
-        self._skip([each for each in self._instances if each.is_busy], self._turn.fires)
-        log.debug("%s: due at %s, on %d instances", self._invocation.id, LocalTime(self._turn.fires), len(made))
-        return made
+    def fire(self, taken: Collection[str]) -> tuple[list[DueRecord], list[Slot]]:
+        """Return the records to deliver, and the slots of this due time; ``taken`` are ids of other records."""
+        due = self._turn.fires
+        if due is None:
+            return [], []
+        made, skipped = [], []
+        for each in self._instances:
+            if each.is_busy:  # a skipped run is not queued
+                text = "%s: %s: skipped slot %s: previous run still in progress"
+                log.warning(text, self._invocation.id, each.instance_name, LocalTime(due))
+                skipped.append(Slot(each.instance_id, due, SlotOutcome.SKIPPED_OVERLAP))
+            else:
+                made.append(self._due(each, self._unless_taken(self.record_ids[each.instance_id], due, taken), due))
+        log.debug("%s: due at %s, on %d instances", self._invocation.id, LocalTime(due), len(made))
+        return made, [*(self._slot(each, due) for each in made), *skipped]
+
+    def miss(self) -> None:
+        """Write the due times before this one that have passed while the server was down."""
+        first = self._turn.missed
+        if first is None:
+            return
+        transaction, invocation_id = self._firing.transaction, self._invocation.id
+        until = self._turn.fires or self._turn.next
+        when = f"at {LocalTime(first)}" if until is None else f"from {LocalTime(first)} on"
+        log.warning("%s: the server was down %s", invocation_id, when)
+        if until is not None:
+            slots.add_missed(transaction, invocation_id, [each.instance_id for each in self._instances], first, until)
+            return
+        # A one-time run: its records end here, with the reason.
+        ids = self._ids([each.instance_id for each in self._instances], first)
+        taken = records.existing(transaction, ids.values())
+        made = [
+            self._record(each, self._unless_taken(ids[each.instance_id], first, taken), self._now)
+            for each in self._instances
+        ]
+        why = f"the server was down at {LocalTime(first)}, when it was due; it will not run"
+        missed = Facts(Sender.MINE, start=Never(never_arrived(self._now, why)))
+        records.add(transaction, invocation_id, made)
+        for record in made:
+            action = decide(record, missed, self._firing.moment)
+            assert isinstance(action, Close)
+            records.settle(transaction, {record.id: action.outcome})
+        missing = (Slot(each.instance_id, first, SlotOutcome.MISSED_DOWN, None, each.id) for each in made)
+        slots.add(transaction, invocation_id, missing)
 
     def _due(self, instance: ScheduledInstance, record_id: str, due: datetime) -> DueRecord:
         when = due + rules.offset(instance.instance_id, self._schedule.jitter)
-        noted = self._controller.moment()._replace(wall=self._now) if when <= self._now else None
+        noted = self._firing.moment if when <= self._now else None
         record = self._record(instance, record_id, max(when, self._now))
         found = InvocationInstance(
             instance.instance_id, instance.instance_name, InvocationStatus.RUNNING, instance.repeats + 1, record
         )
         return DueRecord(self._invocation, found, when, self._schedule.secrets, noted)
 
-    def _record_ids(self, instances: Iterable[ScheduledInstance], due: datetime) -> dict[str, str]:
+    def _slot(self, made: DueRecord, due: datetime) -> Slot:
+        late = max(self._now - made.when, timedelta(0))
+        return Slot(made.record.instance_id, due, SlotOutcome.PENDING, late, made.record.id, made_up=self._turn.made_up)
+
+    def _ids(self, instance_ids: Iterable[str], due: datetime) -> dict[str, str]:
         """Return the ids of the records of a due time, by instance.
 
         An id follows from the due time, so a copy of this home that fires the same due time meets the journal of the
-        agent (docs/rules.md section 8). After the clock was set back a due time may come a second time. That is
-        another firing, and its id is random.
+        agent (docs/rules.md section 8).
+        """
+        return {each: derived(Kind.RECORD, to_ms(due), self._invocation.id, each) for each in instance_ids}
+
+    def _unless_taken(self, record_id: str, due: datetime, taken: Collection[str]) -> str:
+        """Return the id, or another one if this due time comes a second time, after the clock was set back.
+
+        That is another firing, and its id is random.
         """
         last = self._schedule.last
-        is_past = last is not None and due <= last
-        ids = {
-            each.instance_id: derived(Kind.RECORD, to_ms(due), self._invocation.id, each.instance_id)
-            for each in instances
-        }
-        taken = records.existing(self._transaction, ids.values())
-        return {
-            instance_id: new_id(Kind.RECORD, self._controller.now_ms()) if is_past or record_id in taken else record_id
-            for instance_id, record_id in ids.items()
-        }
+        if record_id in taken or (last is not None and due <= last):
+            return new_id(Kind.RECORD, self._firing.controller.now_ms())
+        return record_id
 
     def _record(self, instance: ScheduledInstance, record_id: str, when: datetime) -> Record:
         """Return a record that is to be sent at ``when``."""
@@ -270,48 +337,8 @@ class _Turn:
             instance_id=instance.instance_id,
             number=instance.repeats + 1,
             status=InvocationStatus.RUNNING,
-            sender=self._token,
+            sender=self._firing.token,
             deadline=when + lifetime(self._invocation.timeout),
-        )
-
-    def _skip(self, busy: list[ScheduledInstance], due: datetime) -> None:
-        """Skip instances where the previous run is still in progress. A skipped run is not queued."""
-        for instance in busy:
-            log.warning(
-                "%s: %s: skipped slot %s: previous run still in progress",
-                self._invocation.id,
-                instance.instance_name,
-                LocalTime(due),
-            )
-        slots.add(
-            self._transaction,
-            self._invocation.id,
-            (Slot(each.instance_id, due, SlotOutcome.SKIPPED_OVERLAP) for each in busy),
-        )
-
-    def _miss(self, first: datetime) -> None:
-        """Write the due times from ``first`` on, which passed while the server was down."""
-        until = self._turn.fires or self._turn.next
-        when = f"at {LocalTime(first)}" if until is None else f"from {LocalTime(first)} on"
-        log.warning("%s: the server was down %s", self._invocation.id, when)
-        if until is not None:
-            ids = [each.instance_id for each in self._instances]
-            slots.add_missed(self._transaction, self._invocation.id, ids, first, until)
-            return
-        # A one-time run: its records end here, with the reason.
-        record_ids = self._record_ids(self._instances, first)
-        made = [self._record(each, record_ids[each.instance_id], self._now) for each in self._instances]
-        why = f"the server was down at {LocalTime(first)}, when it was due; it will not run"
-        missed = Facts(Sender.MINE, start=Never(never_arrived(self._now, why)))
-        records.add(self._transaction, self._invocation.id, made)
-        for record in made:
-            action = decide(record, missed, self._controller.moment())
-            assert isinstance(action, Close)
-            records.settle(self._transaction, {record.id: action.outcome})
-        slots.add(
-            self._transaction,
-            self._invocation.id,
-            (Slot(record.instance_id, first, SlotOutcome.MISSED_DOWN, None, record.id) for record in made),
         )
 
 
