@@ -272,6 +272,15 @@ def open_private(path: Path, flags: int) -> int:
     return descriptor
 
 
+def version_of(path: Path) -> tuple[int, int, int] | None:
+    """Return a value that differs after each ``write_whole`` of a file; None if it does not exist. Raises OSError."""
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        return None
+    return status.st_ino, status.st_mtime_ns, status.st_size
+
+
 def is_exposed(path: Path) -> bool:
     """Return True for a file of this user that others can also use, by ssh(1)'s rule for private keys."""
     try:

@@ -7,15 +7,17 @@ by any kind of address.
 
 from __future__ import annotations
 
+import functools
 import json
 import ssl
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 from assist_cli.errors import ClientAuthFailed, FileFailure
-from assist_cli.paths import Home, write_whole
+from assist_cli.paths import Home, version_of, write_whole
 
 # A machine whose clock is behind must accept a new certificate: it is valid from a time before it was made.
 BACKDATED = timedelta(days=1)
@@ -34,17 +36,24 @@ class Revocation:
     is_closed: bool
 
 
-def read(home: Home) -> dict[str, Revocation]:
-    """Return the revocations by instance. Raises FileFailure."""
+def read(home: Home) -> Mapping[str, Revocation]:
+    """Return the revocations by instance. Raises FileFailure.
+
+    Each connection reads them, so the file is parsed again only when it has changed.
+    """
     path = home.pki / "revoked.json"
     try:
-        return {name: Revocation(**found) for name, found in json.loads(path.read_bytes()).items()}
-    except FileNotFoundError:
-        return {}
+        version = version_of(path)
+        return {} if version is None else _parsed(path, version)
     except OSError as error:
         raise FileFailure(f"cannot read '{path}': {error.strerror}") from error
     except (ValueError, TypeError, AttributeError):
         raise FileFailure(f"cannot use '{path}': it is damaged", hint="restore pki/ from a backup") from None
+
+
+@functools.lru_cache(maxsize=4)
+def _parsed(path: Path, version: tuple[int, int, int]) -> Mapping[str, Revocation]:
+    return {name: Revocation(**found) for name, found in json.loads(path.read_bytes()).items()}
 
 
 def write(home: Home, revocations: dict[str, Revocation]) -> None:

@@ -22,6 +22,7 @@ A home that joined the fleet of another one (``assist broker join``) has a certi
 
 from __future__ import annotations
 
+import functools
 import re
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, timezone
@@ -31,7 +32,7 @@ from typing import TYPE_CHECKING
 from assist_cli.agents import broker_folder, revoked
 from assist_cli.agents.revoked import BACKDATED, Revocation
 from assist_cli.errors import Conflict, FileFailure
-from assist_cli.paths import Home, write_whole
+from assist_cli.paths import Home, version_of, write_whole
 
 if TYPE_CHECKING:
     from cryptography import x509
@@ -122,7 +123,7 @@ def _authority(home: Home, controller: str, now: datetime) -> _Authority:
 def prepare(home: Home, controller: str, now: datetime) -> None:
     """Make sure that this controller has a certificate that is not about to expire. Raises FileFailure.
 
-    When there is nothing to do, it reads one small file.
+    Each connection calls it. When there is nothing to do, it reads no file.
     """
     if not broker_folder.has_joined(home):
         _prepare(home, controller, "controller", now)
@@ -373,11 +374,15 @@ def _key_pem(key: EllipticCurvePrivateKey) -> bytes:
 def _stated_end(path: Path) -> datetime | None:
     """Return the expiry time in the line before one of our certificates; None without that line."""
     try:
-        found = _VALID_UNTIL.match(path.read_bytes())
-    except FileNotFoundError:
-        return None
+        version = version_of(path)
+        return None if version is None else _read_end(path, version)
     except OSError as error:
         raise FileFailure(f"cannot read '{path}': {error.strerror}") from error
+
+
+@functools.lru_cache(maxsize=8)
+def _read_end(path: Path, version: tuple[int, int, int]) -> datetime | None:
+    found = _VALID_UNTIL.match(path.read_bytes())
     if found is None:
         return None
     try:

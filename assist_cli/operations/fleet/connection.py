@@ -96,10 +96,11 @@ async def connect(controller: Controller, target: str, instance: str | None = No
 
     Raises FileFailure, and the errors of ``address.connect``.
     """
+    name = controller.id
     if target.startswith("tls:"):
         from assist_cli.deploy import pki
 
-        pki.prepare(controller.home, controller.id, controller.now())
+        pki.prepare(controller.home, name, controller.now())
     elif target.startswith("nats:"):
         from assist_cli.agents import nats
 
@@ -109,7 +110,7 @@ async def connect(controller: Controller, target: str, instance: str | None = No
         return await address.connect(
             target,
             home=controller.home,
-            controller=controller.id,
+            controller=name,
             timeouts=controller.timeouts.agent,
             instance=instance,
             epoch=controller.epoch,

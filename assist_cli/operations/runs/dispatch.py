@@ -12,6 +12,7 @@ clock of the loop advances only while the loop waits for events.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import selectors
 import sys
 import time
@@ -228,12 +229,13 @@ class _Dispatch:
 
     async def _launch(self, instance: InvocationInstance, *, follow: bool) -> None:
         async with self._connections:
-            with connection_to(self._controller, instance.instance_id) as connection:
-                start = self._start()
-                delivery = self._delivery(instance, follow=follow)
-                token = instance.record.sender
-                worker = self._worker(connection, instance, token=token, start=start, delivery=delivery)
+            with contextlib.ExitStack() as stack:
                 async with self._deliveries:
+                    connection = stack.enter_context(connection_to(self._controller, instance.instance_id))
+                    start = self._start()
+                    delivery = self._delivery(instance, follow=follow)
+                    token = instance.record.sender
+                    worker = self._worker(connection, instance, token=token, start=start, delivery=delivery)
                     outcome = await self._within_patience(worker.send())
                 if outcome is None and follow and not worker.is_queued:
                     outcome = await self._within_patience(worker.finish())
