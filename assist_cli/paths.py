@@ -8,7 +8,7 @@
       logs/                 agentd.log, logs of background processes, and a report for each bug
       nonces.db             nonces of recent API calls
       senders/              one locked file for each process that is sending (see operations.runs.senders)
-      pki/                  the certificate authority of the fleet
+      pki/                  the certificate authority of the fleet, and this controller's certificate (see deploy.pki)
       broker/               the broker of agents that dial out, if there is one (see agents.broker_folder)
       notify.key            the key that signs notifications; notify.lock: held while they are delivered
 """
@@ -74,6 +74,22 @@ class Home:
     @functools.cached_property
     def pki(self) -> Path:
         return self.root / "pki"
+
+    @functools.cached_property
+    def authority(self) -> Path:
+        return self.pki / "ca.pem"
+
+    @functools.cached_property
+    def certificate(self) -> Path:
+        return self.pki / "controller.pem"
+
+    @functools.cached_property
+    def key(self) -> Path:
+        return self.pki / "controller.key"
+
+    @functools.cached_property
+    def revoked(self) -> Path:
+        return self.pki / "revoked.json"
 
     @functools.cached_property
     def broker(self) -> Path:

@@ -41,7 +41,7 @@ def read(home: Home) -> Mapping[str, Revocation]:
 
     Each connection reads them, so the file is parsed again only when it has changed.
     """
-    path = home.pki / "revoked.json"
+    path = home.revoked
     try:
         version = version_of(path)
         return {} if version is None else _parsed(path, version)
@@ -59,7 +59,7 @@ def _parsed(path: Path, version: tuple[int, int, int]) -> Mapping[str, Revocatio
 def write(home: Home, revocations: dict[str, Revocation]) -> None:
     """Write the revocations. Raises FileFailure."""
     document = {name: asdict(each) for name, each in sorted(revocations.items())}
-    write_whole(home.pki / "revoked.json", json.dumps(document, indent=2).encode() + b"\n")
+    write_whole(home.revoked, json.dumps(document, indent=2).encode() + b"\n")
 
 
 def refuse_closed(home: Home, instance: str, address: str) -> None:

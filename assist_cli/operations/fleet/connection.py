@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 from assist_cli.agents import address
 from assist_cli.agents.answers import Greeting
 from assist_cli.agents.client import Client
 from assist_cli.errors import ClientNotOnline, ClientNotRunning, ConnectionLost, ControllerReplaced
-from assist_cli.model.instance import Instance
+from assist_cli.model.instance import Facts, Instance
 from assist_cli.operations.controller import Controller
 from assist_cli.store import instances
 
@@ -44,14 +45,14 @@ class AgentConnection:
             self._client = await self._connect()
             version = self._client.greeting.agent
             log.info("%s: connected at %s, agent %s", self._instance.name, self._instance.address, version)
-            self._note_contact()
+            self._note_contact(self._client.greeting.facts)
         return self._client
 
-    def _note_contact(self) -> None:
-        """Note the time of this answer of the agent."""
+    def _note_contact(self, facts: Facts = MappingProxyType({})) -> None:
+        """Note the time of this answer of the agent. Only a greeting has ``facts``."""
         if self._client is not None:
             greeting = self._client.greeting
-            self._controller.note_contact(self._instance.id, greeting.os.lower(), greeting.enrolment, greeting.facts)
+            self._controller.note_contact(self._instance.id, greeting.os.lower(), greeting.enrolment, facts)
 
     async def once(self, work: Callable[[Client], Awaitable[T]]) -> T:
         """Run ``work`` on the connection, without retry. Raises AgentError."""
@@ -134,6 +135,12 @@ async def greet(controller: Controller, target: str) -> Greeting:
     client = await connect(controller, target)
     client.close()
     return client.greeting
+
+
+def connections_to(controller: Controller, instance_ids: Sequence[str]) -> list[AgentConnection]:
+    """Connections to these instances, in this order."""
+    found = {each.id: each for each in instances.by_ids(controller.database, instance_ids)}
+    return [AgentConnection(controller, found[each]) for each in instance_ids]
 
 
 def connection_to(controller: Controller, instance_id: str) -> AgentConnection:

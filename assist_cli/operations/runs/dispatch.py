@@ -12,12 +12,12 @@ clock of the loop advances only while the loop waits for events.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import selectors
 import sys
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any, TypeVar
 
 from assist_cli.errors import GaveUpWaiting
@@ -29,7 +29,7 @@ from assist_cli.model.output import Portion
 from assist_cli.model.rollout import AT_ONCE, Rollout
 from assist_cli.operations.controller import Controller
 from assist_cli.operations.fleet import concurrency
-from assist_cli.operations.fleet.connection import AgentConnection, connection_to
+from assist_cli.operations.fleet.connection import AgentConnection, connection_to, connections_to
 from assist_cli.operations.runs.batch_writer import BatchWriter
 from assist_cli.operations.runs.delivery import Delivery, Request, request
 from assist_cli.operations.runs.follow import fetch, portion
@@ -197,7 +197,9 @@ class _Dispatch:
     async def _in_waves(self, instances: Sequence[InvocationInstance], sent: int = 0, *, follow: bool) -> None:
         """Launch ``instances`` from position ``sent`` on, each wave after the previous one has ended."""
         for wave in self._rollout.waves(len(instances), sent):
-            await _together(*(self._launch(instances[position], follow=follow) for position in wave))
+            places = [instances[position] for position in wave]
+            known = connections_to(self._controller, [each.instance_id for each in places])
+            await _together(*map(partial(self._launch, follow=follow), places, known))
         if follow and self._until is not None:
             await _together(*map(self._follow, self._queued))
 
@@ -227,11 +229,10 @@ class _Dispatch:
             if listener.keyboard is not None:
                 loop.remove_reader(listener.keyboard)
 
-    async def _launch(self, instance: InvocationInstance, *, follow: bool) -> None:
+    async def _launch(self, instance: InvocationInstance, connection: AgentConnection, *, follow: bool) -> None:
         async with self._connections:
-            with contextlib.ExitStack() as stack:
+            with connection:
                 async with self._deliveries:
-                    connection = stack.enter_context(connection_to(self._controller, instance.instance_id))
                     start = self._start()
                     delivery = self._delivery(instance, follow=follow)
                     token = instance.record.sender
