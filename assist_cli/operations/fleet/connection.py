@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from types import MappingProxyType
 from typing import Any, TypeVar
 
@@ -135,12 +135,6 @@ async def greet(controller: Controller, target: str) -> Greeting:
     client = await connect(controller, target)
     client.close()
     return client.greeting
-
-
-def connections_to(controller: Controller, instance_ids: Sequence[str]) -> list[AgentConnection]:
-    """Connections to these instances, in this order."""
-    found = {each.id: each for each in instances.by_ids(controller.database, instance_ids)}
-    return [AgentConnection(controller, found[each]) for each in instance_ids]
 
 
 def connection_to(controller: Controller, instance_id: str) -> AgentConnection:

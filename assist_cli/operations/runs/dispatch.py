@@ -15,12 +15,12 @@ import asyncio
 import selectors
 import sys
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import replace
-from functools import partial
 from typing import Any, TypeVar
 
 from assist_cli.errors import GaveUpWaiting
+from assist_cli.model.instance import Instance
 from assist_cli.model.invocation import NOBODY, Invocation, InvocationInstance, Outcome, Record
 from assist_cli.model.lifecycle import RETRY, Never
 from assist_cli.model.moment import Moment
@@ -29,12 +29,13 @@ from assist_cli.model.output import Portion
 from assist_cli.model.rollout import AT_ONCE, Rollout
 from assist_cli.operations.controller import Controller
 from assist_cli.operations.fleet import concurrency
-from assist_cli.operations.fleet.connection import AgentConnection, connection_to, connections_to
+from assist_cli.operations.fleet.connection import AgentConnection, connection_to
 from assist_cli.operations.runs.batch_writer import BatchWriter
 from assist_cli.operations.runs.delivery import Delivery, Request, request
 from assist_cli.operations.runs.follow import fetch, portion
 from assist_cli.operations.runs.listener import Listener
 from assist_cli.operations.runs.worker import RecordWorker
+from assist_cli.store import instances as registry
 from assist_cli.store import records
 
 T = TypeVar("T")
@@ -197,9 +198,10 @@ class _Dispatch:
     async def _in_waves(self, instances: Sequence[InvocationInstance], sent: int = 0, *, follow: bool) -> None:
         """Launch ``instances`` from position ``sent`` on, each wave after the previous one has ended."""
         for wave in self._rollout.waves(len(instances), sent):
-            places = [instances[position] for position in wave]
-            known = connections_to(self._controller, [each.instance_id for each in places])
-            await _together(*map(partial(self._launch, follow=follow), places, known))
+            ids = [instances[position].instance_id for position in wave]
+            found = {each.id: each for each in registry.by_ids(self._controller.database, ids)}
+            launches = (self._launch(instances[position], found, follow=follow) for position in wave)
+            await _together(*launches)
         if follow and self._until is not None:
             await _together(*map(self._follow, self._queued))
 
@@ -229,9 +231,9 @@ class _Dispatch:
             if listener.keyboard is not None:
                 loop.remove_reader(listener.keyboard)
 
-    async def _launch(self, instance: InvocationInstance, connection: AgentConnection, *, follow: bool) -> None:
+    async def _launch(self, instance: InvocationInstance, found: Mapping[str, Instance], *, follow: bool) -> None:
         async with self._connections:
-            with connection:
+            with AgentConnection(self._controller, found[instance.instance_id]) as connection:
                 async with self._deliveries:
                     start = self._start()
                     delivery = self._delivery(instance, follow=follow)
