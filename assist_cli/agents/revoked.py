@@ -5,16 +5,13 @@ as the agent, and would be sent scripts and secrets. Until the instance gets a n
 by any kind of address.
 """
 
-from __future__ import annotations
-
 import functools
 import json
 import ssl
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from assist_cli.errors import ClientAuthFailed, FileFailure
 from assist_cli.paths import Home, version_of, write_whole
@@ -25,8 +22,7 @@ BACKDATED = timedelta(days=1)
 _AGAIN = "to admit it with a new key: assist instance install HOST"
 
 
-@dataclass(frozen=True)
-class Revocation:
+class Revocation(NamedTuple):
     """The revocation of one instance: certificates that were made up to ``second`` (since the epoch) are refused.
 
     ``is_closed`` is True until it gets a newer one.
@@ -58,7 +54,7 @@ def _parsed(path: Path, version: tuple[int, int, int]) -> Mapping[str, Revocatio
 
 def write(home: Home, revocations: dict[str, Revocation]) -> None:
     """Write the revocations. Raises FileFailure."""
-    document = {name: asdict(each) for name, each in sorted(revocations.items())}
+    document = {name: each._asdict() for name, each in sorted(revocations.items())}
     write_whole(home.revoked, json.dumps(document, indent=2).encode() + b"\n")
 
 

@@ -13,7 +13,6 @@ import stat
 import subprocess
 import zipfile
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -491,7 +490,7 @@ def test_a_script_during_an_upgrade_loses_nothing(controller: Controller, server
 
 def test_a_failed_upgrade_is_an_outcome_and_delays_no_other(controller: Controller, server: Sshd) -> None:
     done = install(controller, server)
-    lost = replace(done.instance, id="i-01kbdk5g8w3m9v6yx2r4hq7cnf", name="lost", address="tls:127.0.0.1:9")
+    lost = done.instance._replace(id="i-01kbdk5g8w3m9v6yx2r4hq7cnf", name="lost", address="tls:127.0.0.1:9")
     outcomes = asyncio.run(
         deployment.upgrade_all(controller, [lost, done.instance], rotate=False, heard=lambda _: None)
     )

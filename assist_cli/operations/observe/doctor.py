@@ -12,7 +12,7 @@ import os
 import shutil
 import stat
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -272,7 +272,7 @@ def _agent_runs(home: Home) -> bool:
 def _ask(controller: Controller, instance: Instance) -> Health:
     """Query the health of an instance. It is returned even if the contact cannot be written to a full disk."""
     socket = f"unix:{controller.home.agent / 'agentd.sock'}"  # this address starts no agent
-    target = replace(instance, address=socket) if instance.address == LOCAL else instance
+    target = instance._replace(address=socket) if instance.address == LOCAL else instance
     found = asyncio.run(health.ask(controller, target))
     if found.is_online:
         controller.note_contact(instance.id, found.os_type, facts=found.facts)

@@ -16,7 +16,6 @@ import selectors
 import sys
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
-from dataclasses import replace
 from typing import Any, TypeVar
 
 from assist_cli.errors import GaveUpWaiting
@@ -271,7 +270,7 @@ class _Dispatch:
                 known = records.get(self._controller.database, known.id)
             if known is None:  # it was pruned
                 return
-            instance = replace(instance, record=known)
+            instance = instance._replace(record=known)
 
     def _note_queued(self, instance: InvocationInstance, record: Record) -> None:
         if self._listener is not None:
