@@ -102,7 +102,8 @@ def _trim():
 def _unmap_unchanged():
     """Unmap the pages of files that are as they are on the disk: most of the code, which only the start needed.
 
-    The system maps a page again when it is used. A mapping with a changed page, by a relocation or a debugger, stays.
+    The system maps a page again when it is used. Writable mappings stay, since a write must not be lost, and those with
+    a page that a relocation or a debugger has changed.
     """
     release = getattr(ctypes.CDLL(None), "madvise", None)
     if release is None:
@@ -113,8 +114,8 @@ def _unmap_unchanged():
                 words = line.split()
                 if b"-" in words[0]:
                     first, end = (int(address, 16) for address in words[0].split(b"-"))
-                    is_file = words[1].endswith(b"p") and words[-1].startswith(b"/")
-                elif words[:2] == [b"Anonymous:", b"0"] and is_file:
+                    is_code = words[1] in (b"r--p", b"r-xp") and words[-1].startswith(b"/")
+                elif words[:2] == [b"Anonymous:", b"0"] and is_code:
                     release(ctypes.c_void_p(first), ctypes.c_size_t(end - first), _DONTNEED)
     except OSError:
         pass
