@@ -8,7 +8,7 @@
       logs/                 agentd.log, logs of background processes, and a report for each bug
       nonces.db             nonces of recent API calls
       senders/              one locked file for each process that is sending (see operations.runs.senders)
-      pki/                  the certificate authority of the fleet
+      pki/                  the certificate authority of the fleet, and this controller's certificate (see deploy.pki)
       broker/               the broker of agents that dial out, if there is one (see agents.broker_folder)
       notify.key            the key that signs notifications; notify.lock: held while they are delivered
 """
@@ -74,6 +74,22 @@ class Home:
     @functools.cached_property
     def pki(self) -> Path:
         return self.root / "pki"
+
+    @functools.cached_property
+    def authority(self) -> Path:
+        return self.pki / "ca.pem"
+
+    @functools.cached_property
+    def certificate(self) -> Path:
+        return self.pki / "controller.pem"
+
+    @functools.cached_property
+    def key(self) -> Path:
+        return self.pki / "controller.key"
+
+    @functools.cached_property
+    def revoked(self) -> Path:
+        return self.pki / "revoked.json"
 
     @functools.cached_property
     def broker(self) -> Path:
@@ -270,6 +286,15 @@ def open_private(path: Path, flags: int) -> int:
             os.close(descriptor)
             raise
     return descriptor
+
+
+def version_of(path: Path) -> tuple[int, int, int] | None:
+    """Return a value that differs after each ``write_whole`` of a file; None if it does not exist. Raises OSError."""
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        return None
+    return status.st_ino, status.st_mtime_ns, status.st_size
 
 
 def is_exposed(path: Path) -> bool:

@@ -63,6 +63,8 @@ class Tunnel:
 
         Raises ssl.SSLError for bytes that are not TLS, or for an alert.
         """
+        if not (self._incoming.pending or self._tls.pending()):
+            return b""  # OpenSSL would say the same by an exception, which takes longer than reading a message
         try:
             data = self._tls.read(CHUNK)
         except ssl.SSLWantReadError:

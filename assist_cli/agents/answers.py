@@ -106,7 +106,7 @@ class Text(FieldKind):
     def check(self, value: object, name: str) -> str:
         if type(value) is not str or not self._least <= len(value) <= self._most:
             raise self.misfit(name)
-        if "\0" in value or not _is_unicode(value) or not value.startswith(self._begin):
+        if "\0" in value or not (value.isascii() or _is_unicode(value)) or not value.startswith(self._begin):
             raise self.misfit(name)
         if self._of and value[len(self._begin) :].strip(self._of):
             raise self.misfit(name)

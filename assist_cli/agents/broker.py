@@ -180,8 +180,8 @@ def _context(home: Home) -> ssl.SSLContext:
     context.minimum_version = ssl.TLSVersion.TLSv1_3
     context.verify_flags |= ssl.VERIFY_X509_STRICT
     try:
-        context.load_verify_locations(home.pki / "ca.pem")
-        context.load_cert_chain(home.pki / "controller.pem", home.pki / "controller.key")
+        context.load_verify_locations(home.authority)
+        context.load_cert_chain(home.certificate, home.key)
     except OSError as error:  # of the files, or of OpenSSL about their content
         raise BrokerRefused(
             f"cannot use the certificates in '{home.pki}': {error.strerror or error}",

@@ -132,7 +132,7 @@ def _context(home: Home) -> ssl.SSLContext:
     context.verify_mode = ssl.CERT_REQUIRED
     context.num_tickets = 0  # no session is resumed
     try:
-        context.load_verify_locations(home.pki / "ca.pem")
+        context.load_verify_locations(home.authority)
         context.load_cert_chain(home.pki / "enroller.pem", home.pki / "enroller.key")
     except OSError as error:  # of the files, or of OpenSSL about their content
         raise FileFailure(

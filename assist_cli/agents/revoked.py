@@ -5,14 +5,16 @@ as the agent, and would be sent scripts and secrets. Until the instance gets a n
 by any kind of address.
 """
 
+import functools
 import json
 import ssl
 from collections.abc import Mapping
 from datetime import timedelta
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from assist_cli.errors import ClientAuthFailed, FileFailure
-from assist_cli.paths import Home, write_whole
+from assist_cli.paths import Home, version_of, write_whole
 
 # A machine whose clock is behind must accept a new certificate: it is valid from a time before it was made.
 BACKDATED = timedelta(days=1)
@@ -30,23 +32,30 @@ class Revocation(NamedTuple):
     is_closed: bool
 
 
-def read(home: Home) -> dict[str, Revocation]:
-    """Return the revocations by instance. Raises FileFailure."""
-    path = home.pki / "revoked.json"
+def read(home: Home) -> Mapping[str, Revocation]:
+    """Return the revocations by instance. Raises FileFailure.
+
+    Each connection reads them, so the file is parsed again only when it has changed.
+    """
+    path = home.revoked
     try:
-        return {name: Revocation(**found) for name, found in json.loads(path.read_bytes()).items()}
-    except FileNotFoundError:
-        return {}
+        version = version_of(path)
+        return {} if version is None else _parsed(path, version)
     except OSError as error:
         raise FileFailure(f"cannot read '{path}': {error.strerror}") from error
     except (ValueError, TypeError, AttributeError):
         raise FileFailure(f"cannot use '{path}': it is damaged", hint="restore pki/ from a backup") from None
 
 
+@functools.lru_cache(maxsize=4)
+def _parsed(path: Path, version: tuple[int, int, int]) -> Mapping[str, Revocation]:
+    return {name: Revocation(**found) for name, found in json.loads(path.read_bytes()).items()}
+
+
 def write(home: Home, revocations: dict[str, Revocation]) -> None:
     """Write the revocations. Raises FileFailure."""
     document = {name: each._asdict() for name, each in sorted(revocations.items())}
-    write_whole(home.pki / "revoked.json", json.dumps(document, indent=2).encode() + b"\n")
+    write_whole(home.revoked, json.dumps(document, indent=2).encode() + b"\n")
 
 
 def refuse_closed(home: Home, instance: str, address: str) -> None:

@@ -16,7 +16,6 @@ import ipaddress
 import socket
 import ssl
 from collections.abc import Awaitable, Mapping
-from pathlib import Path
 
 from agentd.wire.transport import TunnelTransport
 from agentd.wire.tunnel import subject_of
@@ -25,7 +24,7 @@ from assist_cli.agents.client import Client
 from assist_cli.agents.route import Tls
 from assist_cli.errors import AgentError, ClientAuthFailed, ClientNotOnline, ClientNotRunning
 from assist_cli.model.timeouts import AgentTimeouts
-from assist_cli.paths import Home
+from assist_cli.paths import Home, version_of
 
 _NOT_YET_VALID, _EXPIRED = 9, 10  # X509_V_ERR_CERT_NOT_YET_VALID, X509_V_ERR_CERT_HAS_EXPIRED
 
@@ -142,8 +141,7 @@ def _proven(subject: Mapping[str, str], address: str, instance: str | None) -> s
 def _context(home: Home) -> ssl.SSLContext:
     """Return the context with this controller's certificate and authority. Raises ClientAuthFailed."""
     try:
-        stamps = tuple((home.pki / name).stat().st_mtime_ns for name in ("ca.pem", "controller.pem"))
-        return _load(home.pki, stamps)
+        return _load(home, version_of(home.authority), version_of(home.certificate))
     except OSError as error:  # of the files, or of OpenSSL about their content
         raise ClientAuthFailed(
             f"cannot use the certificates in '{home.pki}': {error.strerror or error}",
@@ -152,15 +150,15 @@ def _context(home: Home) -> ssl.SSLContext:
 
 
 @functools.lru_cache(maxsize=4)
-def _load(folder: Path, stamps: tuple[int, ...]) -> ssl.SSLContext:
-    """Return the context for all connections; ``stamps`` make a new one when the files change."""
+def _load(home: Home, *versions: tuple[int, int, int] | None) -> ssl.SSLContext:
+    """Return the context for all connections; other ``versions`` of its files make a new one."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.minimum_version = ssl.TLSVersion.TLSv1_3
     context.check_hostname = False  # the instance id is checked instead
     context.verify_mode = ssl.CERT_REQUIRED
     context.verify_flags |= ssl.VERIFY_X509_STRICT
-    context.load_verify_locations(folder / "ca.pem")
-    context.load_cert_chain(folder / "controller.pem", folder / "controller.key")
+    context.load_verify_locations(home.authority)
+    context.load_cert_chain(home.certificate, home.key)
     return context
 
 

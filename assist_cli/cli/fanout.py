@@ -113,6 +113,8 @@ class Fanout(Listener):
         self.beat()
 
     def beat(self) -> None:
+        if not self.live:
+            return
         hint = "Enter: list running instances" if self.keyboard is not None else ""
         unstarted = sum(map(len, self._unstarted.values()))
         done = so_far(self._ended, len(self._outcomes), self._failed, unstarted)

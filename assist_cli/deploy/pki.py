@@ -22,6 +22,7 @@ A home that joined the fleet of another one (``assist broker join``) has a certi
 
 from __future__ import annotations
 
+import functools
 import re
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
@@ -31,7 +32,7 @@ from typing import TYPE_CHECKING
 from assist_cli.agents import broker_folder, revoked
 from assist_cli.agents.revoked import BACKDATED, Revocation
 from assist_cli.errors import Conflict, FileFailure
-from assist_cli.paths import Home, write_whole
+from assist_cli.paths import Home, version_of, write_whole
 
 if TYPE_CHECKING:
     from cryptography import x509
@@ -81,7 +82,7 @@ def revoke(home: Home, instance: str, now: datetime) -> None:
 
 def _reopen(home: Home, instance: str) -> None:
     """Note that an instance that was revoked gets a new certificate."""
-    if (home.pki / "revoked.json").exists():
+    if home.revoked.exists():
         with home.locked(home.pki):
             found = revoked.read(home)
             if instance in found:
@@ -106,12 +107,12 @@ def join(home: Home, credentials: Credentials) -> None:
     with home.locked(home.pki):
         if (home.pki / "ca.key").exists():
             raise Conflict(
-                f"cannot join another fleet: '{home.root}' has its own authority, '{home.pki / 'ca.pem'}'",
+                f"cannot join another fleet: '{home.root}' has its own authority, '{home.authority}'",
                 hint="set ASSIST_HOME to a folder that is empty or absent",
             )
-        write_whole(home.pki / "controller.key", credentials.key)
-        write_whole(home.pki / "controller.pem", credentials.certificate)
-        write_whole(home.pki / "ca.pem", credentials.authority)
+        write_whole(home.key, credentials.key)
+        write_whole(home.certificate, credentials.certificate)
+        write_whole(home.authority, credentials.authority)
 
 
 def _authority(home: Home, controller: str, now: datetime) -> _Authority:
@@ -122,22 +123,25 @@ def _authority(home: Home, controller: str, now: datetime) -> _Authority:
 def prepare(home: Home, controller: str, now: datetime) -> None:
     """Make sure that this controller has a certificate that is not about to expire. Raises FileFailure.
 
-    When there is nothing to do, it reads one small file.
+    Each connection calls it. When there is nothing to do, it reads no file.
     """
-    if not broker_folder.has_joined(home):
-        _prepare(home, controller, "controller", now)
+    if not _is_current(home.certificate, home.key, now) and not broker_folder.has_joined(home):
+        _renew(home, controller, "controller", home.certificate, home.key, now)
 
 
 def prepare_enroller(home: Home, controller: str, now: datetime) -> None:
     """Make sure that this controller has a certificate for machines that enrol. Raises as ``prepare``."""
-    _prepare(home, controller, "enroller", now)
+    certificate, key = home.pki / "enroller.pem", home.pki / "enroller.key"
+    if not _is_current(certificate, key, now):
+        _renew(home, controller, "enroller", certificate, key, now)
 
 
-def _prepare(home: Home, controller: str, role: str, now: datetime) -> None:
-    key, certificate = home.pki / f"{role}.key", home.pki / f"{role}.pem"
+def _is_current(certificate: Path, key: Path, now: datetime) -> bool:
     until = _stated_end(certificate)
-    if until is not None and until - now > NEAR_END and key.exists():
-        return
+    return until is not None and until - now > NEAR_END and key.exists()
+
+
+def _renew(home: Home, controller: str, role: str, certificate: Path, key: Path, now: datetime) -> None:
     with home.locked(home.pki):
         issued = _Authority.of(home, controller, now).issue(controller, role, now)
         write_whole(key, issued.key)
@@ -174,14 +178,14 @@ def end_of(path: Path) -> datetime | None:
 def authority(home: Home) -> bytes:
     """Return the certificate of the authority, in PEM. Raises FileFailure."""
     try:
-        return (home.pki / "ca.pem").read_bytes()
+        return home.authority.read_bytes()
     except OSError as error:
         raise FileFailure(f"cannot read '{error.filename}': {error.strerror}", hint=_RESTORE) from error
 
 
 def ends(home: Home) -> dict[str, datetime]:
     """Return the expiry times of this controller's certificates that exist, by their names."""
-    found = {"authority": _stated_end(home.pki / "ca.pem"), "controller": _stated_end(home.pki / "controller.pem")}
+    found = {"authority": _stated_end(home.authority), "controller": _stated_end(home.certificate)}
     return {name: moment for name, moment in found.items() if moment is not None}
 
 
@@ -193,9 +197,9 @@ def check(home: Home) -> None:
 
 def _has_authority(home: Home) -> bool:
     """Return True if there is an authority. Raises FileFailure if its files are missing, but not its certificates."""
-    if (home.pki / "ca.pem").exists():
+    if home.authority.exists():
         return True
-    if (home.pki / "controller.pem").exists():
+    if home.certificate.exists():
         raise FileFailure(f"cannot read '{home.pki / 'ca.pem'}': it is missing", hint=_RESTORE)
     return False
 
@@ -214,7 +218,7 @@ class _Authority:
         if not _has_authority(home):
             key, certificate = _new_authority(controller, now)
             write_whole(home.pki / "ca.key", _key_pem(key))
-            write_whole(home.pki / "ca.pem", _certificate_pem(certificate))  # last: it marks the authority as complete
+            write_whole(home.authority, _certificate_pem(certificate))  # last: it marks the authority as complete
         return cls.read(home)
 
     @classmethod
@@ -224,7 +228,7 @@ class _Authority:
         from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
         from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-        certificate_path, key_path = home.pki / "ca.pem", home.pki / "ca.key"
+        certificate_path, key_path = home.authority, home.pki / "ca.key"
         if broker_folder.has_joined(home):
             raise Conflict(
                 "cannot make a certificate here: this home has joined the fleet of another one",
@@ -373,11 +377,15 @@ def _key_pem(key: EllipticCurvePrivateKey) -> bytes:
 def _stated_end(path: Path) -> datetime | None:
     """Return the expiry time in the line before one of our certificates; None without that line."""
     try:
-        found = _VALID_UNTIL.match(path.read_bytes())
-    except FileNotFoundError:
-        return None
+        version = version_of(path)
+        return None if version is None else _read_end(path, version)
     except OSError as error:
         raise FileFailure(f"cannot read '{path}': {error.strerror}") from error
+
+
+@functools.lru_cache(maxsize=8)
+def _read_end(path: Path, version: tuple[int, int, int]) -> datetime | None:
+    found = _VALID_UNTIL.match(path.read_bytes())
     if found is None:
         return None
     try:

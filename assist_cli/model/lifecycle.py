@@ -201,14 +201,29 @@ def decide(record: Record, facts: Facts, now: Moment) -> Action:
 
 
 def row_of(case: Case) -> tuple[Row, Action]:
-    """Return the first row that matches, and its action. Raises ImpossibleCase."""
+    """Return the first row that matches, and its action. Raises ImpossibleCase.
+
+    The row depends on few values, so it is looked up one time for each combination of them.
+    """
+    facts = case.facts
+    combination = (
+        *(case.standing, case.sent, case.late, case.queue, facts.sender, type(facts.start)),
+        *(facts.can_send, facts.accepted, facts.told, case.heard),
+    )
+    row = _FOUND.get(combination)
+    if row is None:
+        row = _FOUND[combination] = _first_match(case)
+    return row, row.act(case)
+
+
+def _first_match(case: Case) -> Row:
     for why, matches in IMPOSSIBLE:
         if matches(case):
             raise ImpossibleCase(f"{why}: {case}")
-    for row in ROWS:
-        if row.matches(case):
-            return row, row.act(case)
-    raise AssertionError("the last row matches all that is left")
+    return next(row for row in ROWS if row.matches(case))  # the last one matches all that is left
+
+
+_FOUND: dict[tuple[object, ...], Row] = {}
 
 
 def case_of(record: Record, facts: Facts, now: Moment) -> Case:

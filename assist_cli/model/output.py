@@ -8,7 +8,6 @@ character.
 
 import codecs
 import itertools
-from collections import deque
 from collections.abc import Iterable, Iterator
 from enum import Enum
 from typing import NamedTuple
@@ -36,6 +35,7 @@ class Portion(str, Enum):
 
 
 Pieces = list[tuple[Stream, bytes]]
+_Streams = frozenset[Stream]
 
 
 class OutputPart(NamedTuple):
@@ -123,17 +123,24 @@ class Fold:
 
     It holds at most the budget and one more piece, and nothing once it is released. ``offset`` is the number of bytes
     that the script has produced so far, kept or not.
+
+    A run on thousands has one for each instance, and most stay empty. So an empty one is small.
     """
+
+    __slots__ = (
+        *("_half", "_head", "_head_room", "_tail", "_tail_size", "_lost", "_with_lines", "_inside"),
+        *("is_released", "_is_after_gap", "offset"),
+    )
 
     def __init__(self, budget: int = BUDGET) -> None:
         self._half = budget // 2
         self._head: list[_Piece] = []
         self._head_room = self._half
-        self._tail: deque[_Piece] = deque()
+        self._tail: list[_Piece] = []
         self._tail_size = 0
-        self._lost: set[Stream] = set()
-        self._with_lines: set[Stream] = set()
-        self._inside: set[Stream] = set()  # streams whose tail begins inside a line
+        self._lost: _Streams = frozenset()
+        self._with_lines: _Streams = frozenset()
+        self._inside: _Streams = frozenset()  # streams whose tail begins inside a line
         self.is_released = False
         self._is_after_gap = False  # the next bytes follow bytes that were skipped
         self.offset = 0
@@ -144,10 +151,10 @@ class Fold:
         if self.is_released:
             return
         if b"\n" in data:
-            self._with_lines.add(stream)
+            self._with_lines |= {stream}
         if self._is_after_gap and data:
             self._is_after_gap = False
-            self._inside.add(stream)  # perhaps: a missing line is better than a part of one
+            self._inside |= {stream}  # perhaps: a missing line is better than a part of one
         if self._head_room:
             first, data = data[: self._head_room], data[self._head_room :]
             self._head_room -= len(first)
@@ -156,7 +163,7 @@ class Fold:
             _append(self._tail, stream, data)
             self._tail_size += len(data)
             while self._tail_size - len(self._tail[0].data) >= self._half:
-                self._lose(self._tail.popleft())
+                self._lose(self._tail.pop(0))
 
     def skip(self, count: int) -> None:
         """Note that the next ``count`` bytes are lost, of an unknown stream.
@@ -166,10 +173,10 @@ class Fold:
         self.offset += count
         self._head_room = 0
         while self._tail:
-            self._lose(self._tail.popleft())
+            self._lose(self._tail.pop(0))
         for stream in set(Stream) - self._lost:
-            _note(self._inside, stream, _last_bytes(self._head, stream) or b"\n")
-        self._lost.update(Stream)
+            self._inside = _noted(self._inside, stream, _last_bytes(self._head, stream) or b"\n")
+        self._lost = frozenset(Stream)
         self._is_after_gap = True
 
     def release(self) -> None:
@@ -182,13 +189,13 @@ class Fold:
     def output(self) -> Output:
         """Return the kept part of the output so far."""
         head, tail = list(self._head), list(self._tail)
-        lost, inside = set(self._lost), set(self._inside)
+        lost, inside = self._lost, self._inside
         excess = self._tail_size - self._half
         if excess > 0:
             first = tail[0]
             tail[0] = _Piece(first.stream, first.data[excess:])
-            lost.add(first.stream)
-            _note(inside, first.stream, first.data[:excess])
+            lost |= {first.stream}
+            inside = _noted(inside, first.stream, first.data[:excess])
         for stream in lost:
             before, after = _bytes_of(head, stream), _bytes_of(tail, stream)
             if stream not in self._with_lines or b"\0" in before or b"\0" in after:
@@ -205,23 +212,20 @@ class Fold:
 
     def _lose(self, piece: _Piece) -> None:
         self._tail_size -= len(piece.data)
-        self._lost.add(piece.stream)
-        _note(self._inside, piece.stream, piece.data)
+        self._lost |= {piece.stream}
+        self._inside = _noted(self._inside, piece.stream, piece.data)
 
 
-def _note(inside: set[Stream], stream: Stream, lost: bytes | bytearray) -> None:
-    """Note if the bytes after ``lost`` bytes of a stream begin inside a line."""
-    if lost.endswith(b"\n"):
-        inside.discard(stream)
-    else:
-        inside.add(stream)
+def _noted(inside: _Streams, stream: Stream, lost: bytes | bytearray) -> _Streams:
+    """Return the streams inside a line, after these bytes of a stream were lost."""
+    return inside - {stream} if lost.endswith(b"\n") else inside | {stream}
 
 
 def _bytes_of(pieces: Iterable[_Piece], stream: Stream) -> bytes:
     return b"".join(piece.data for piece in pieces if piece.stream is stream)
 
 
-def _append(pieces: list[_Piece] | deque[_Piece], stream: Stream, data: bytes) -> None:
+def _append(pieces: list[_Piece], stream: Stream, data: bytes) -> None:
     if pieces and pieces[-1].stream is stream and len(pieces[-1].data) < MERGE_BELOW:
         pieces[-1].data.extend(data)
     else:

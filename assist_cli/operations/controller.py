@@ -102,10 +102,13 @@ class Controller:
     def note_contact(
         self, instance_id: str, system: str, enrolment: str = "", facts: Facts = MappingProxyType({})
     ) -> None:
-        """Note that the agent of an instance has answered now, and what it reported of itself.
+        """Note that the agent of an instance has answered now, and what it reported of itself (empty: nothing new).
 
         The next transaction of a batch writes it, or ``settle_contacts`` at the end.
         """
+        unwritten = self._contacts.get(instance_id)
+        if unwritten is not None and not facts:
+            facts = unwritten.facts
         self._contacts[instance_id] = Contact(system, self.now(), enrolment, facts)
 
     def write_contacts(self, transaction: Transaction) -> None:

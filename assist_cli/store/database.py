@@ -47,16 +47,41 @@ RESTORE = "stop every assist process, and restore assist.db from a backup"
 _WRITE_LOCKS: dict[Path, threading.Lock] = {}
 
 
+class FailureContext:
+    """A context that raises the errors of SQLite as errors for the user. It can be used many times.
+
+    It is a class because it surrounds each statement, and a generator takes as long as a small statement.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
+        if isinstance(error, sqlite3.ProgrammingError | sqlite3.IntegrityError):
+            return  # a wrong statement is a bug, and not a failure of the disk
+        if isinstance(error, sqlite3.Error):
+            hint = _hint(self._path, str(error))
+            raise DatabaseFailure(f"cannot use the database '{self._path}': {error}", hint=hint) from error
+        if isinstance(error, UnicodeDecodeError):  # of names in a damaged schema
+            raise DatabaseFailure(
+                f"cannot use the database '{self._path}': it has text that is not UTF-8", hint=RESTORE
+            ) from error
+
+
 class Reader:
     """A connection for reading rows by SQL."""
 
     def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
         self._connection = connection
         self._path = path
+        self._failures = FailureContext(path)
 
     def query(self, sql: str, parameters: Sequence[Any] = ()) -> list[sqlite3.Row]:
         """Return all rows. Raises DatabaseFailure."""
-        with failures(self._path):
+        with self._failures:
             return self._connection.execute(sql, parameters).fetchall()
 
     def first(self, sql: str, parameters: Sequence[Any] = ()) -> sqlite3.Row | None:
@@ -75,7 +100,7 @@ class Transaction(Reader):
 
     def execute(self, sql: str, parameters: Sequence[Any] = ()) -> int:
         """Run one statement; return the number of rows that it changed."""
-        with failures(self._path):
+        with self._failures:
             return self._connection.execute(sql, parameters).rowcount
 
     def set(self, name: str, value: str | int | None) -> None:
@@ -99,7 +124,7 @@ class Transaction(Reader):
 
     def execute_many(self, sql: str, parameters: Iterable[Sequence[Any]]) -> int:
         """Run one statement for each row of parameters; return the number of rows that these changed."""
-        with failures(self._path):
+        with self._failures:
             return self._connection.executemany(sql, parameters).rowcount
 
 
@@ -132,13 +157,13 @@ class Database(Reader):
                 yield transaction
             return
         with self._write_lock():
-            with failures(self._path):
+            with self._failures:
                 self._connection.execute("BEGIN IMMEDIATE")
             try:
-                with failures(self._path):
+                with self._failures:
                     _refuse_newer(self._connection, self._path)
                 yield Transaction(self._connection, self._path)
-                with failures(self._path):
+                with self._failures:
                     self._connection.execute("COMMIT")
             except BaseException:
                 _roll_back(self._connection)
@@ -160,7 +185,7 @@ class Database(Reader):
 
         Raises Conflict (DatabaseTooNew) when a newer Assist has migrated the file.
         """
-        with failures(self._path):
+        with self._failures:
             others = self._connection.execute("PRAGMA data_version").fetchone()[0]
             _refuse_newer(self._connection, self._path)
         return others, self._connection.total_changes
@@ -176,7 +201,7 @@ class Database(Reader):
         try:
             yield
         finally:
-            with failures(self._path):
+            with self._failures:
                 self._connection = _connect(self._path, self._busy)
 
     def copy_to(self, copy: sqlite3.Connection) -> None:
@@ -185,13 +210,13 @@ class Database(Reader):
 
     def log_changes(self) -> None:
         """Use a write-ahead log from now on, as every database of a home does."""
-        with failures(self._path):
+        with self._failures:
             self._connection.execute("PRAGMA journal_mode = WAL")
 
     @property
     def version(self) -> int:
         """Return the version of the schema. Raises DatabaseFailure."""
-        with failures(self._path):
+        with self._failures:
             return _version(self._connection)
 
     def close(self) -> None:
@@ -221,7 +246,7 @@ def open_database(
     """
     if migrate and not path.exists():
         _create(path, busy)
-    with failures(path):
+    with FailureContext(path):
         connection = _connect(path, busy, any_thread=any_thread)
         try:
             if not _version(connection):  # all of ours have a schema
@@ -273,7 +298,7 @@ def _create(path: Path, busy: float) -> None:
     draft = path.with_name(f".{path.name}.{os.urandom(8).hex()}")
     try:
         os.close(open_private(draft, os.O_EXCL | os.O_RDWR))
-        with failures(path), contextlib.closing(_connect(draft, busy)) as connection:
+        with FailureContext(path), contextlib.closing(_connect(draft, busy)) as connection:
             connection.execute("PRAGMA auto_vacuum = INCREMENTAL")  # pruned space is returned step by step
             _migrate(connection, path)
             connection.execute("PRAGMA journal_mode = WAL")  # last: on a full disk, a log would hide a lack of space
@@ -332,21 +357,6 @@ def _refuse_newer(connection: sqlite3.Connection, path: Path) -> None:
 
 def _version(connection: sqlite3.Connection) -> int:
     return int(connection.execute("PRAGMA user_version").fetchone()[0])
-
-
-@contextlib.contextmanager
-def failures(path: Path) -> Iterator[None]:
-    """Raise the errors of SQLite as errors for the user."""
-    try:
-        yield
-    except (sqlite3.ProgrammingError, sqlite3.IntegrityError):
-        raise  # a wrong statement is a bug, and not a failure of the disk
-    except sqlite3.Error as error:
-        raise DatabaseFailure(f"cannot use the database '{path}': {error}", hint=_hint(path, str(error))) from error
-    except UnicodeDecodeError as error:  # of names in a damaged schema
-        raise DatabaseFailure(
-            f"cannot use the database '{path}': it has text that is not UTF-8", hint=RESTORE
-        ) from error
 
 
 def _hint(path: Path, error: str) -> str:

@@ -14,6 +14,7 @@ from typing import Any
 from assist_cli.model.instance import Contact, Facts, Instance, Use
 from assist_cli.store.database import Reader, Transaction, from_ms, from_ms_or_none, to_ms, to_ms_or_none
 
+_ENCODER = json.JSONEncoder(ensure_ascii=False)
 OWN_FACTS = ("hostname", "addresses")  # those that differ from instance to instance
 _SELECT = "SELECT id, name, address, created_at, os_type, heard_at, tags, enrolment FROM instances"
 
@@ -178,7 +179,7 @@ def _packed_facts(facts: Facts) -> tuple[str | None, str | None]:
         return None, None
     own = {name: facts[name] for name in OWN_FACTS if name in facts}
     common = {name: facts[name] for name in facts if name not in OWN_FACTS}
-    return json.dumps(common, ensure_ascii=False), json.dumps(own, ensure_ascii=False)
+    return _ENCODER.encode(common), _ENCODER.encode(own)
 
 
 @functools.lru_cache(maxsize=1000)

@@ -28,7 +28,7 @@ from sqlite_utils.utils import dedupe_keys
 
 from assist_cli.errors import InvalidParameter, QuotaExceeded
 from assist_cli.store import views
-from assist_cli.store.database import failures
+from assist_cli.store.database import FailureContext
 
 HEAP = 256 * 1024 * 1024  # bytes that SQLite may use, from now on in this process; large sorts are on disk
 STEPS = 1_000  # instructions of SQLite between two looks at the clock
@@ -111,7 +111,7 @@ def run(path: Path, sql: str, seconds: float) -> Iterator[Query]:
         error.hint = _hint(error.message, sql)
         raise
     where = f"file:{quote(str(path))}?mode=ro"
-    with failures(path), contextlib.closing(sqlite3.connect(where, uri=True, isolation_level=None)) as connection:
+    with FailureContext(path), contextlib.closing(sqlite3.connect(where, uri=True, isolation_level=None)) as connection:
         views.create(connection)
         _load_tables(connection)
         allowed = _read_by_views(connection)
@@ -206,7 +206,7 @@ def _errors(path: Path) -> Iterator[None]:
         if str(error) == "interrupted":
             raise
         if getattr(error, "sqlite_errorcode", 1) & 0xFF not in _OF_THE_STATEMENT:
-            with failures(path):
+            with FailureContext(path):
                 raise
         raise _wrong(str(error)) from None
 

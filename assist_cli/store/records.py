@@ -14,7 +14,7 @@ from assist_cli.model.invocation import Outcome, Record, RepeatMode
 from assist_cli.model.moment import Moment
 from assist_cli.model.status import UNANSWERED, InvocationStatus, instance_status, invoke_status, may_become
 from assist_cli.store.database import Reader, Transaction, to_ms, to_ms_or_none
-from assist_cli.store.rows import OUTPUT, OUTPUTS, put_output, record_of
+from assist_cli.store.rows import OUTPUT, OUTPUTS, put_outputs, record_of
 
 
 def add(transaction: Transaction, invocation_id: str, found: Iterable[Record]) -> None:
@@ -143,33 +143,24 @@ def settle(transaction: Transaction, outcomes: Mapping[str, Outcome]) -> dict[st
 
     A record that is already final stays as it is, except for the one correction that ``may_become`` allows.
     """
-    written = {}
-    touched: dict[str, datetime | None] = {}
-    for record_id, outcome in outcomes.items():
-        row = transaction.first(
-            """
-            SELECT invocation_id, instance_id, records.number, records.status, error_code, repeats,
-                place.status AS instance_status, repeat_mode
-            FROM records JOIN invocation_instances AS place USING (invocation_id, instance_id)
-            JOIN invocations ON invocations.id = invocation_id
-            WHERE records.id = ?
-            """,
-            [record_id],
-        )
-        if row is None:
-            continue
-        old = InvocationStatus(row["status"])
+    written: dict[str, InvocationStatus] = {}
+    ended, places, touched = [], [], {}
+    for row in transaction.query(
+        """
+        SELECT records.id, invocation_id, instance_id, records.number, records.status, error_code, repeats,
+            place.status AS instance_status, repeat_mode
+        FROM json_each(?) AS each CROSS JOIN records ON records.id = each.value
+        JOIN invocation_instances AS place USING (invocation_id, instance_id)
+        JOIN invocations ON invocations.id = invocation_id
+        """,
+        [json.dumps(list(outcomes))],
+    ):
+        outcome, old = outcomes[row["id"]], InvocationStatus(row["status"])
         if not may_become(old, outcome.status, error_code=row["error_code"]):
             continue
         is_periodic = row["repeat_mode"] == RepeatMode.PERIOD.value  # it keeps the moment of the stop, however it ended
-        transaction.execute(
-            """
-            UPDATE records SET status = ?, exit_code = ?, error_code = ?, error_info = ?,
-                started_at = coalesce(?, started_at), finished_at = ?,
-                stopped_at = CASE WHEN ?1 = 'Stopped' OR ? THEN stopped_at END, sent_elapsed = NULL, boot = ''
-            WHERE id = ?
-            """,
-            [
+        ended.append(
+            (
                 outcome.status.value,
                 outcome.exit_code,
                 outcome.error_code,
@@ -177,25 +168,32 @@ def settle(transaction: Transaction, outcomes: Mapping[str, Outcome]) -> dict[st
                 to_ms_or_none(outcome.started),
                 to_ms_or_none(outcome.finished),
                 is_periodic,
-                record_id,
-            ],
+                row["id"],
+            )
         )
-        put_output(transaction, record_id, outcome.output)
-        if outcome.accepted:  # a record that is closed as unanswered keeps its interim output
-            transaction.execute("DELETE FROM interim WHERE record_id = ?", [record_id])
         if row["number"] == row["repeats"]:  # an older record does not change the status of the instance
-            status = instance_status(
-                InvocationStatus(row["instance_status"]),
-                outcome.status,
-                periodic=is_periodic,
-            )
-            transaction.execute(
-                "UPDATE invocation_instances SET status = ?, exit_code = ? WHERE invocation_id = ? AND instance_id = ?",
-                [status.value, outcome.exit_code, row["invocation_id"], row["instance_id"]],
-            )
+            status = instance_status(InvocationStatus(row["instance_status"]), outcome.status, periodic=is_periodic)
+            places.append((status.value, outcome.exit_code, row["invocation_id"], row["instance_id"]))
             if status.value != row["instance_status"]:
                 touched[row["invocation_id"]] = outcome.finished
-        written[record_id] = old
+        written[row["id"]] = old
+    transaction.execute_many(
+        """
+        UPDATE records SET status = ?, exit_code = ?, error_code = ?, error_info = ?,
+            started_at = coalesce(?, started_at), finished_at = ?,
+            stopped_at = CASE WHEN ?1 = 'Stopped' OR ? THEN stopped_at END, sent_elapsed = NULL, boot = ''
+        WHERE id = ?
+        """,
+        ended,
+    )
+    put_outputs(transaction, {record_id: outcomes[record_id].output for record_id in written})
+    accepted = [record_id for record_id in written if outcomes[record_id].accepted]  # others keep their interim output
+    transaction.execute(
+        "DELETE FROM interim WHERE record_id IN (SELECT value FROM json_each(?))", [json.dumps(accepted)]
+    )
+    transaction.execute_many(
+        "UPDATE invocation_instances SET status = ?, exit_code = ? WHERE invocation_id = ? AND instance_id = ?", places
+    )
     for invocation_id, now in touched.items():
         _update_status(transaction, invocation_id, now)
     return written

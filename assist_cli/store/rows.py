@@ -97,12 +97,16 @@ def _output_of(row: sqlite3.Row) -> Output:
     return Output(data=row["data"], runs=tuple(map(int, row["runs"].split())), cut=row["cut"], dropped=row["dropped"])
 
 
-def put_output(transaction: Transaction, record_id: str, output: Output) -> None:
-    if output.data or output.dropped:
-        transaction.execute(
-            "INSERT OR REPLACE INTO outputs (record_id, runs, cut, dropped, data) VALUES (?, ?, ?, ?, ?)",
-            [record_id, " ".join(map(str, output.runs)), output.cut, output.dropped, output.data],
-        )
+def put_outputs(transaction: Transaction, outputs: Mapping[str, Output]) -> None:
+    """Write outputs, by record id; nothing where nothing was printed."""
+    transaction.execute_many(
+        "INSERT OR REPLACE INTO outputs (record_id, runs, cut, dropped, data) VALUES (?, ?, ?, ?, ?)",
+        (
+            (record_id, " ".join(map(str, output.runs)), output.cut, output.dropped, output.data)
+            for record_id, output in outputs.items()
+            if output.data or output.dropped
+        ),
+    )
 
 
 def put_transfer(transaction: Transaction, invocation_id: str, transfer: Transfer) -> None:

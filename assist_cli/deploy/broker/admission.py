@@ -192,7 +192,7 @@ def write_servers(home: Home, now: datetime, *, renew: bool = False) -> None:
         for name, content in configuration.files(
             address,
             settings.addresses,
-            authority=(home.pki / "ca.pem").read_bytes(),
+            authority=home.authority.read_bytes(),
             accounts=_accounts(home, settings),
             password=password,
         ).items():

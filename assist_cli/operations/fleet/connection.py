@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 from assist_cli.agents import address
 from assist_cli.agents.answers import Greeting
 from assist_cli.agents.client import Client
 from assist_cli.errors import ClientNotOnline, ClientNotRunning, ConnectionLost, ControllerReplaced
-from assist_cli.model.instance import Instance
+from assist_cli.model.instance import Facts, Instance
 from assist_cli.operations.controller import Controller
 from assist_cli.store import instances
 
@@ -44,14 +45,14 @@ class AgentConnection:
             self._client = await self._connect()
             version = self._client.greeting.agent
             log.info("%s: connected at %s, agent %s", self._instance.name, self._instance.address, version)
-            self._note_contact()
+            self._note_contact(self._client.greeting.facts)
         return self._client
 
-    def _note_contact(self) -> None:
-        """Note the time of this answer of the agent."""
+    def _note_contact(self, facts: Facts = MappingProxyType({})) -> None:
+        """Note the time of this answer of the agent. Only a greeting has ``facts``."""
         if self._client is not None:
             greeting = self._client.greeting
-            self._controller.note_contact(self._instance.id, greeting.os.lower(), greeting.enrolment, greeting.facts)
+            self._controller.note_contact(self._instance.id, greeting.os.lower(), greeting.enrolment, facts)
 
     async def once(self, work: Callable[[Client], Awaitable[T]]) -> T:
         """Run ``work`` on the connection, without retry. Raises AgentError."""
@@ -96,10 +97,11 @@ async def connect(controller: Controller, target: str, instance: str | None = No
 
     Raises FileFailure, and the errors of ``address.connect``.
     """
+    name = controller.id
     if target.startswith("tls:"):
         from assist_cli.deploy import pki
 
-        pki.prepare(controller.home, controller.id, controller.now())
+        pki.prepare(controller.home, name, controller.now())
     elif target.startswith("nats:"):
         from assist_cli.agents import nats
 
@@ -109,7 +111,7 @@ async def connect(controller: Controller, target: str, instance: str | None = No
         return await address.connect(
             target,
             home=controller.home,
-            controller=controller.id,
+            controller=name,
             timeouts=controller.timeouts.agent,
             instance=instance,
             epoch=controller.epoch,

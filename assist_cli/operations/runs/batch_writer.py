@@ -46,7 +46,7 @@ class BatchWriter:
         self._accepted: set[str] = set()
         self._queueing: dict[str, str] = {}
         self._will_write = False
-        self._batch: asyncio.Future[_Written] | None = None
+        self._waiting: list[asyncio.Future[_Written]] = []
 
     async def mark_sent(self, record_id: str, lifetime: timedelta, *, due: datetime | None = None) -> Moment | None:
         """Mark a record as sent before its first byte leaves, and return that time.
@@ -70,10 +70,8 @@ class BatchWriter:
     def write_accepted(self) -> None:
         """Write the noted acceptances now."""
         self._will_write = False
-        if self._accepted and self._batch is None:
-            self._batch = asyncio.get_running_loop().create_future()
-            self._batch.add_done_callback(asyncio.Future.exception)  # no caller waits for this batch
-            self._write(self._batch)
+        if self._accepted and not self._waiting:
+            self._write()
 
     async def settle(self, outcomes: Mapping[str, Outcome]) -> None:
         """Write the outcomes of records, by record id."""
@@ -89,17 +87,18 @@ class BatchWriter:
 
     async def _written(self) -> _Written:
         """Wait until the current batch is committed, at the end of this turn of the event loop."""
-        if self._batch is None:
-            loop = asyncio.get_running_loop()
-            self._batch = loop.create_future()
-            loop.call_soon(self._write, self._batch)
-        return await asyncio.shield(self._batch)
+        loop = asyncio.get_running_loop()
+        if not self._waiting:
+            loop.call_soon(self._write)
+        committed: asyncio.Future[_Written] = loop.create_future()
+        self._waiting.append(committed)
+        return await committed
 
-    def _write(self, batch: asyncio.Future[_Written]) -> None:
+    def _write(self) -> None:
         sending, due, ended, accepted = self._sending, self._due, self._ended, self._accepted
-        queueing = self._queueing
-        self._sending, self._due, self._ended, self._accepted, self._batch = {}, {}, {}, set(), None
-        self._queueing = {}
+        queueing, waiting = self._queueing, self._waiting
+        self._sending, self._due, self._ended, self._accepted = {}, {}, {}, set()
+        self._queueing, self._waiting = {}, []
         now = self._controller.moment()
         try:
             with self._controller.database.transaction() as transaction:
@@ -125,9 +124,14 @@ class BatchWriter:
                     _settle(self._controller, transaction, ended)
                 self._controller.write_contacts(transaction)
         except Exception as error:
-            batch.set_exception(error)
+            for committed in waiting:
+                if not committed.done():  # its caller was cancelled
+                    committed.set_exception(error)
         else:
-            batch.set_result(_Written(sent, refused))
+            written = _Written(sent, refused)
+            for committed in waiting:
+                if not committed.done():
+                    committed.set_result(written)
 
 
 def _settle(controller: Controller, transaction: Transaction, outcomes: Mapping[str, Outcome]) -> None:

@@ -16,11 +16,12 @@ import contextlib
 import selectors
 import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any, TypeVar
 
 from assist_cli.errors import GaveUpWaiting
+from assist_cli.model.instance import Instance
 from assist_cli.model.invocation import NOBODY, Invocation, InvocationInstance, Outcome, Record
 from assist_cli.model.lifecycle import RETRY, Never
 from assist_cli.model.moment import Moment
@@ -35,6 +36,7 @@ from assist_cli.operations.runs.delivery import Delivery, Request, request
 from assist_cli.operations.runs.follow import fetch, portion
 from assist_cli.operations.runs.listener import Listener
 from assist_cli.operations.runs.worker import RecordWorker
+from assist_cli.store import instances as registry
 from assist_cli.store import records
 
 T = TypeVar("T")
@@ -43,7 +45,7 @@ T = TypeVar("T")
 Connecting = Callable[[str], AbstractAsyncContextManager[AgentConnection]]
 
 LATENESS = 1.0  # seconds by which a wakeup may be late; after more, the process was suspended
-DELIVERIES = 256  # concurrent connects and deliveries
+DELIVERIES = 128  # concurrent connects and deliveries; a handshake takes 40 KB, an open connection 24 KB
 
 
 def send(controller: Controller, invocation: Invocation) -> None:
@@ -186,6 +188,7 @@ class _Dispatch:
         self._failures = 0
         self._writer = writer or BatchWriter(controller)
         self._connect = connect or self._own_connection
+        self._wave: Mapping[str, Instance] = {}  # its instances, which are read together
         self._connections = asyncio.Semaphore(min(concurrency.connections(), rollout.concurrency or sys.maxsize))
         self._deliveries = asyncio.Semaphore(DELIVERIES)
         self._queued: list[InvocationInstance] = []
@@ -210,7 +213,11 @@ class _Dispatch:
     async def _in_waves(self, instances: Sequence[InvocationInstance], sent: int = 0, *, follow: bool) -> None:
         """Launch ``instances`` from position ``sent`` on, each wave after the previous one has ended."""
         for wave in self._rollout.waves(len(instances), sent):
-            await _together(*(self._launch(instances[position], follow=follow) for position in wave))
+            places = [instances[position] for position in wave]
+            if len(places) > 1:
+                ids = [each.instance_id for each in places]
+                self._wave = {each.id: each for each in registry.by_ids(self._controller.database, ids)}
+            await _together(*(self._launch(each, follow=follow) for each in places))
         if follow and self._until is not None:
             await _together(*map(self._follow, self._queued))
 
@@ -242,11 +249,11 @@ class _Dispatch:
 
     async def _launch(self, instance: InvocationInstance, *, follow: bool) -> None:
         async with self._connections, self._connect(instance.instance_id) as connection:
-            start = self._start()
-            delivery = self._delivery(instance, follow=follow)
-            token = instance.record.sender
-            worker = self._worker(connection, instance, token=token, start=start, delivery=delivery)
             async with self._deliveries:
+                start = self._start()
+                delivery = self._delivery(instance, follow=follow)
+                token = instance.record.sender
+                worker = self._worker(connection, instance, token=token, start=start, delivery=delivery)
                 outcome = await self._within_patience(worker.send())
             if outcome is None and follow and not worker.is_queued:
                 outcome = await self._within_patience(worker.finish())
@@ -282,7 +289,9 @@ class _Dispatch:
 
     @contextlib.asynccontextmanager
     async def _own_connection(self, instance_id: str) -> AsyncIterator[AgentConnection]:
-        with connection_to(self._controller, instance_id) as connection:
+        known = self._wave.get(instance_id)
+        own = AgentConnection(self._controller, known) if known else connection_to(self._controller, instance_id)
+        with own as connection:
             yield connection
 
     def _note_queued(self, instance: InvocationInstance, record: Record) -> None:
