@@ -22,6 +22,7 @@ from assist_cli.errors import AssistError, Conflict, ControllerReplaced, Databas
 from assist_cli.model.audit import AuditEntry
 from assist_cli.model.instance import LOCAL, Instance
 from assist_cli.model.names import some_of
+from assist_cli.operations import periodic
 from assist_cli.operations.controller import Controller
 from assist_cli.operations.fleet import concurrency
 from assist_cli.operations.fleet.pool import ConnectionPool
@@ -92,7 +93,7 @@ async def keep_watch(controller: Controller, pool: ConnectionPool, *, takes_over
     await _attempt(greet(controller, pool, all_of_them=takes_over))
     pause, idle = timeouts.tick, 0.0
     while True:
-        await asyncio.sleep(pause)
+        await periodic.pause(pause)
         idle += pause
         if controller.refusals:
             await _attempt(_verify(controller, pool))
