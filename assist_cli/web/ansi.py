@@ -42,11 +42,14 @@ class TextStyle(NamedTuple):
     classes: str = ""  # all of it
 
 
+PLAIN = TextStyle()
+
+
 @dataclass
 class AnsiText:
     """The colours of one stream of output, which continue from one text to the next."""
 
-    _style: TextStyle = TextStyle()
+    _style: TextStyle = PLAIN
     _begun: str = ""  # the beginning of a sequence
 
     @property

@@ -10,7 +10,6 @@ and most of those that answer decide.
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import platform
 import random
