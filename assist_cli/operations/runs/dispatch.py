@@ -12,10 +12,11 @@ clock of the loop advances only while the loop waits for events.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import selectors
 import sys
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -39,7 +40,8 @@ from assist_cli.store import records
 T = TypeVar("T")
 
 LATENESS = 1.0  # seconds by which a wakeup may be late; after more, the process was suspended
-DELIVERIES = 256  # concurrent connects and deliveries
+DELIVERIES = 256  # concurrent connects and deliveries …
+FIRST = 16  # … of which these begin together
 
 
 def send(controller: Controller, invocation: Invocation) -> None:
@@ -153,6 +155,35 @@ async def _cancel(*tasks: asyncio.Future[Any]) -> None:
     await asyncio.gather(*tasks, return_exceptions=True)
 
 
+class DeliveryWindow:
+    """A limit of concurrent deliveries that grows: by one for each that has ended or has taken ``slow`` seconds.
+
+    If all of many began together, their handshakes would also end together, and so would the wait for the first result.
+    """
+
+    def __init__(self, slow: float) -> None:
+        self._slow = slow
+        self._size = FIRST
+        self._free = asyncio.Semaphore(FIRST)
+
+    @contextlib.asynccontextmanager
+    async def place(self) -> AsyncIterator[None]:
+        """Deliver one in the block."""
+        async with self._free:
+            growth = asyncio.get_running_loop().call_later(self._slow, self._grow)
+            try:
+                yield
+            finally:
+                if growth.when() > asyncio.get_running_loop().time():
+                    growth.cancel()
+                    self._grow()
+
+    def _grow(self) -> None:
+        if self._size < DELIVERIES:
+            self._size += 1
+            self._free.release()
+
+
 class _Dispatch:
     """The dispatch of one invocation. ``patience`` is in seconds, from now."""
 
@@ -173,7 +204,7 @@ class _Dispatch:
         self._failures = 0
         self._writer = writer or BatchWriter(controller)
         self._connections = asyncio.Semaphore(min(concurrency.connections(), rollout.concurrency or sys.maxsize))
-        self._deliveries = asyncio.Semaphore(DELIVERIES)
+        self._deliveries = DeliveryWindow(controller.timeouts.agent.slow_start)
         self._queued: list[InvocationInstance] = []
         self._until = None if patience is None else time.monotonic() + patience  # the clock of the loop
 
@@ -233,7 +264,7 @@ class _Dispatch:
                 delivery = self._delivery(instance, follow=follow)
                 token = instance.record.sender
                 worker = self._worker(connection, instance, token=token, start=start, delivery=delivery)
-                async with self._deliveries:
+                async with self._deliveries.place():
                     outcome = await self._within_patience(worker.send())
                 if outcome is None and follow and not worker.is_queued:
                     outcome = await self._within_patience(worker.finish())

@@ -18,7 +18,7 @@
   const connection = document.getElementById("connection"), news = document.getElementById("news");
   const panels = new Map(); // by record id
   const toggled = new Map(); // if a person has opened or closed a group, by record id
-  let source = null, retry = null, silence = null, attempts = 0, isOver = false, ended = 0, mark = null, touched = false;
+  let source = null, followed = "", retry = null, silence = null, attempts = 0, isOver = false, ended = 0, mark = null, touched = false;
 
   // The record or the line of a link, such as #r-….L42: its group is opened; an output that is not here is on a page of its own.
   function showTarget() {
@@ -156,11 +156,15 @@
     for (const record of [...panels.keys()]) if (!found.has(record)) panels.delete(record);
   }
 
+  function wanted() {
+    return [...panels.values()].filter((panel) => panel.isWanted).slice(0, RECORDS);
+  }
+
   function open() {
     close();
     if (isOver || document.hidden) return;
-    const wanted = [...panels.values()].filter((panel) => panel.isWanted).slice(0, RECORDS);
-    const query = wanted.map((panel) => `record=${panel.record}:${panel.offset}`).join("&");
+    const records = wanted(), query = records.map((panel) => `record=${panel.record}:${panel.offset}`).join("&");
+    followed = records.map((panel) => panel.record).join();
     source = new EventSource(live.dataset.stream + (query ? `?${query}` : ""));
     for (const event of ["open", "state", "output", "alive"]) source.addEventListener(event, heard);
     source.addEventListener("open", () => { attempts = 0; say("Live"); });
@@ -237,7 +241,8 @@
     const waits = isNew && isReading(results);
     news.hidden = !waits;
     news.textContent = fresh > 0 ? `${fresh.toLocaleString("en")} new ${fresh === 1 ? "result" : "results"}` : "Update";
-    if (isNew && !waits) update();
+    if (!isNew) clearTimeout(timer);
+    else if (!waits) update();
   }
 
   function isReading(results) {
@@ -247,17 +252,28 @@
     return touched || begins || scrolled || (selection && !selection.isCollapsed) || (results.childElementCount > 0 && scrollY > NEAR);
   }
 
-  let updating = null, pause = 0; // a large page is not asked for all the time
+  // A large page is not asked for all the time; the first results are shown immediately.
+  let updating = false, timer = null, next = 0;
   function update() {
     if (updating || !live.dataset.part) return;
-    updating = setTimeout(replaceBody, isOver ? 0 : pause);
+    const results = document.getElementById("results"), isFirst = ended > 0 && results.dataset.ends === "0";
+    clearTimeout(timer);
+    timer = setTimeout(replaceBody, isOver || isFirst ? 0 : Math.max(next - performance.now(), 0));
   }
 
   async function replaceBody() {
-    const began = performance.now();
+    if (updating) return;
+    updating = true;
+    const began = performance.now(), isNew = await fetchBody();
+    updating = false;
+    next = performance.now() + Math.max(1000, 4 * (performance.now() - began));
+    if (isNew) offer();
+  }
+
+  async function fetchBody() {
     try {
       const answer = await fetch(live.dataset.part, { credentials: "same-origin", redirect: "error" });
-      if (!answer.ok) return;
+      if (!answer.ok) return false;
       const part = new DOMParser().parseFromString(await answer.text(), "text/html");
       const body = document.getElementById("body");
       for (const element of part.querySelectorAll("details[data-key]")) {
@@ -269,12 +285,9 @@
       }
       body.replaceChildren(...part.body.childNodes);
       collect();
-      offer();
-      if (!isOver) open();
-    } catch { /* the button stays */ } finally {
-      updating = null;
-      pause = Math.max(1000, 4 * (performance.now() - began));
-    }
+      if (!isOver && (!source || followed !== wanted().map((panel) => panel.record).join())) open();
+      return true;
+    } catch { return false; } // the button stays
   }
 
   function end() {
