@@ -6,7 +6,6 @@ the journal, on disk, before it starts. In turns with it, a server that only exe
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import json
 import os
@@ -21,7 +20,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from assist_cli.deploy import bundle
-from benchmarks.measure import Report, in_turns
+from benchmarks.measure import in_turns
+from benchmarks.report import Report, arguments
 from tests.support.agent import Agent, Client, eventually, is_alive, new_record, private_bytes, resident_bytes
 from tests.support.certificates import Authority, Pair, free_port
 
@@ -121,18 +121,17 @@ def throughput(report: Report, site: Site, turns: int, scripts: int) -> None:
             turns,
             {
                 "agentd": lambda: through_agent(client, scripts),
-                "a bare server": lambda: through_bare(sock, scripts),
+                "a server that only executes": lambda: through_bare(sock, scripts),
             },
         )
     for taken in times.values():
         each = [seconds / scripts * 1000 for seconds in taken.seconds]
-        report.line(
-            f"{taken.name:<14} {1000 / statistics.median(each):6.0f} scripts/s   "
-            f"{statistics.median(each):5.2f} ms each, fastest turn {min(each):5.2f}"
+        report.figure(
+            taken.name, f"{statistics.median(each):.2f} ms for each script, {min(each):.2f} in the fastest turn"
         )
-    ratio = times["agentd"].median / times["a bare server"].median
-    report.line(f"against a server that only executes: {ratio:.2f} × the time")
-    report.budget("a script", times["agentd"].median / scripts * 1000, 1000 / SCRIPTS_PER_SECOND, " ms")
+    ratio = times["agentd"].against(times["a server that only executes"])
+    report.figure("the agent, against a server that only executes", f"{ratio:.2f} ×")
+    report.budget("scripts a second", scripts / times["agentd"].median, SCRIPTS_PER_SECOND, at_least=True)
 
 
 def memory(report: Report, site: Site) -> None:
@@ -169,30 +168,28 @@ def history(report: Report, site: Site, full: Site, turns: int, scripts: int) ->
 
     begin = time.perf_counter()
     full.start()
-    report.budget(f"a start with {FINISHED} records", time.perf_counter() - begin, START, " s")
+    report.budget(f"a start with {FINISHED:,} records", time.perf_counter() - begin, START, " s")
     with site.client() as client, full.client() as other:
         # its first pass over all of it must have ended
         eventually(lambda: other.call("agent.status")["spool"] > FINISHED * 1000)
-        usual, many = f"{scripts} scripts", f"{scripts} scripts, {FINISHED} records"
+        usual, many = f"{scripts} scripts", f"{scripts} scripts with {FINISHED:,} records"
         times = in_turns(
             turns, {usual: lambda: through_agent(client, scripts), many: lambda: through_agent(other, scripts)}
         )
-    for taken in times.values():
-        report.line(taken)
-    ratio = times[many].median / times[usual].median
-    report.budget(f"a run with {FINISHED} records, against one without", ratio, NOT_SLOWER, " ×")
-    report.line(f"resident with {FINISHED} records {resident_bytes(full.agent.pid) / MIB:.1f} MiB")
+    report.times(times.values())
+    ratio = times[many].against(times[usual])
+    report.budget(f"a run with {FINISHED:,} records, against one without", ratio, NOT_SLOWER, " ×")
+    report.figure(f"resident memory with {FINISHED:,} records", f"{resident_bytes(full.agent.pid) / MIB:.1f} MiB")
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = arguments(__file__, __doc__)
     parser.add_argument("--turns", type=int, default=5)
     parser.add_argument("--scripts", type=int, default=300, help="of each turn")
     options = parser.parse_args()
 
-    python = ".".join(map(str, sys.version_info[:3]))
     report = Report(
-        f"One agent, Python {python}, {options.turns} turns of {options.scripts} scripts, {IN_FLIGHT} concurrent"
+        f"One agent, {options.turns} turns of {options.scripts} scripts, {IN_FLIGHT} of them concurrent", options
     )
     with tempfile.TemporaryDirectory(prefix="assist-benchmark-") as name:
         site, full = Site(Path(name, "usual")), Site(Path(name, "full"))
@@ -203,7 +200,7 @@ def main() -> None:
             report.budget("resident memory, idle", resident_bytes(site.agent.pid) / MIB, RESIDENT, " MiB")
             throughput(report, site, options.turns, options.scripts)
             memory(report, site)
-            report.line(f"resident after all that {resident_bytes(site.agent.pid) / MIB:.1f} MiB")
+            report.figure("resident memory after all of these", f"{resident_bytes(site.agent.pid) / MIB:.1f} MiB")
             history(report, site, full, options.turns, options.scripts)
         finally:
             site.agent.close()

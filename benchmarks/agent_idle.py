@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import os
 import tempfile
 import time
@@ -10,9 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.agent import Site
-from benchmarks.measure import ASSIST, Report, agent_of, command, throw_away_home
+from benchmarks.measure import ASSIST, agent_of, command, throw_away_home
+from benchmarks.report import Report, arguments
 
-RESIDENT = 23.0  # MiB
+RESIDENT = 22.0  # MiB
 SETTLE = 3.0  # seconds after the last run, in which the agent cleans up
 
 
@@ -64,12 +64,12 @@ def listening(runs: int) -> float:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = arguments(__file__, __doc__)
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--runs", type=int, default=10, help="scripts that the agent runs before it is left alone")
     options = parser.parse_args()
 
-    report = Report(f"An idle agent, {options.seconds:.0f} s after {options.runs} runs")
+    report = Report(f"An idle agent, for {options.seconds:.0f} s after {options.runs} runs", options)
     with throw_away_home() as environment:
         for _ in range(options.runs):
             command([ASSIST, "run", "--", "true"], environment)()
@@ -78,7 +78,8 @@ def main() -> None:
         before = Counters.of(pid)
         time.sleep(options.seconds)
         after = Counters.of(pid)
-    report.line(f"descriptors {after.descriptors}, processor time {after.cpu - before.cpu:.2f} s")
+    report.figure("descriptors", str(after.descriptors))
+    report.figure("processor time", f"{after.cpu - before.cpu:.2f} s")
     report.budget("resident memory", after.resident, RESIDENT, " MiB")
     report.budget("resident memory, listening with TLS", listening(options.runs), RESIDENT, " MiB")
     report.budget("wake-ups", after.wakes - before.wakes, 0)

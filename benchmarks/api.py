@@ -35,7 +35,7 @@ from assist_cli.operations.fleet import instances
 from assist_cli.operations.runs.plans import RunRequest
 from assist_cli.operations.runs.recording import schedule
 from assist_cli.paths import Home
-from benchmarks.measure import Report
+from benchmarks.report import UNKNOWN, Report, Table, arguments
 from tests.support import api, processes
 from tests.support.api import Signer
 
@@ -161,14 +161,14 @@ def cpu_seconds(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def summary(taken: list[float], seconds: float) -> str:
-    """Text such as ``412 a second   p50 2.1 ms   p99 9.8 ms``."""
+def summary(taken: list[float], seconds: float) -> list[str]:
+    """Calls a second, median and 99th percentile."""
     cuts = statistics.quantiles(taken, n=100)
-    return f"{len(taken) / seconds:6.0f} a second   p50 {cuts[49] * 1000:6.1f} ms   p99 {cuts[98] * 1000:6.1f} ms"
+    return [f"{len(taken) / seconds:,.0f}", f"{cuts[49] * 1000:.1f} ms", f"{cuts[98] * 1000:.1f} ms"]
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = arguments(__file__, __doc__)
     parser.add_argument("--seconds", type=float, default=10.0, help="of each measurement")
     parser.add_argument("--clients", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -177,31 +177,34 @@ def main() -> None:
         return
 
     seconds = options.seconds
-    python = ".".join(map(str, sys.version_info[:3]))
-    load = os.getloadavg()[0]
-    report = Report(
-        f"The HTTP API, Python {python}, {os.cpu_count()} processors, load {load:.1f}; "
-        f"{SCHEDULES} schedules run every {INTERVAL} s beside it"
-    )
+    report = Report(f"The HTTP API, {seconds:.0f} s for each row", options)
     with site() as (signers, instance_id, pid):
         run = {"Type": "RunShellScript", "CommandContent": "true", "InstanceId__1": instance_id}
         client = Client(signers)
         with contextlib.closing(client):
             invoke_id = json.loads(client.call("RunCommand", run)[1])["InvokeId"]
         describe = {"InvokeId": invoke_id}
+        rows: list[list[str]] = []
         for action, given in (("DescribeInvocations", describe), ("RunCommand", run)):
             for clients in (1, CLIENTS):
                 before = cpu_seconds(pid)
                 taken = measured(signers, action, given, clients, seconds)
                 cost = (cpu_seconds(pid) - before) / len(taken) * 1000
-                report.line(f"{action:<20} {clients:3} clients {summary(taken, seconds)}   {cost:.2f} ms of CPU")
+                rows.append(
+                    [
+                        f"`{action}`, {clients} client{'s' if clients > 1 else ''}",
+                        *summary(taken, seconds),
+                        f"{cost:.2f} ms",
+                    ]
+                )
                 if action == "DescribeInvocations" and clients == CLIENTS:
-                    each = seconds / len(taken) * 1000
-                    report.budget("a signed DescribeInvocations", each, 1000 / PER_SECOND, " ms")
+                    name = f"signed `{action}` of {clients} clients, a second"
+                    report.budget(name, len(taken) / seconds, PER_SECOND, at_least=True)
         taken = measured(signers, "DescribeInvocations", describe, CLIENTS, seconds, pause=CLIENTS / PER_SECOND)
-        report.line(f"{CLIENTS} clients that make {PER_SECOND:.0f} a second: {summary(taken, seconds)}")
+        rows.append([f"`DescribeInvocations`, {CLIENTS} clients with pauses", *summary(taken, seconds), UNKNOWN])
+        report.table(Table(("calls", "a second", "median", "99th percentile", "server's processor time"), rows))
         slowest = statistics.quantiles(taken, n=100)[98] * 1000
-        report.budget(f"99 of 100 of {PER_SECOND:.0f} a second, of {CLIENTS} clients", slowest, SLOWEST, " ms")
+        report.budget(f"99 of 100 of {PER_SECOND:.0f} `DescribeInvocations` a second", slowest, SLOWEST, " ms")
     report.end()
 
 

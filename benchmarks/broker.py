@@ -1,28 +1,26 @@
 """A fleet behind a broker: python -m benchmarks.broker (Linux, with nats-server).
 
 Simulated agents dial out to a real broker and answer a real controller. Their circuits are real: outer TLS with
-certificates and tokens, inner TLS 1.3, and the reconnects of the real agent. Only their tasks run nothing. See
-docs/benchmarks.md for the method and its limits.
+certificates and tokens, inner TLS 1.3, and the reconnects of the real agent. Only their tasks run nothing. Lost and
+doubled records break a promise with any number of agents. See docs/benchmarks.md for the method and its limits.
 """
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import os
-import platform
 import subprocess
 import tempfile
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from assist_cli.agents.nats import MOST_CIRCUITS
 from assist_cli.operations.controller import Controller, open_controller
 from assist_cli.paths import Home
 from benchmarks.agent_idle import Counters
-from benchmarks.measure import ASSIST, Report, throw_away_home
+from benchmarks.measure import ASSIST, Cost, cost_of, throw_away_home
+from benchmarks.report import Report, Table, arguments
 from benchmarks.scheduler import serving
 from tests.support import nats_place
 from tests.support.crowd import Crowd, CrowdReport, crowd, enlist
@@ -43,66 +41,50 @@ LOOK = 0.1  # seconds between two looks at the history
 MEMORY = Path("/dev/shm")
 
 
-@dataclass(frozen=True)
-class Cost:
-    """The cost of one run: wall seconds, processor seconds and peak memory (MiB) of the program."""
-
-    wall: float
-    cpu: float
-    peak: float
-
-
-@dataclass
-class Row:
-    """A row of the sizing table."""
-
-    agents: int
-    load: float = field(default_factory=lambda: os.getloadavg()[0])
-    figures: dict[str, str] = field(default_factory=dict)
-
-    def __str__(self) -> str:
-        return f"| {self.agents:,} | {' | '.join(self.figures.values())} | {self.load:.1f} |"
-
-
 class Fleet:
     """A home with a broker and a crowd of agents, and the measurements of it.
 
-    With ``counts`` only lost and doubled records break a budget, not times or sizes.
+    ``figures`` are those of the table. Times and sizes have budgets for ``AGENTS`` agents.
     """
 
-    def __init__(self, report: Report, home: Home, environment: Mapping[str, str], size: int, *, counts: bool) -> None:
+    def __init__(self, report: Report, home: Home, environment: Mapping[str, str], size: int) -> None:
         self.report = report
-        self.row = Row(size)
+        self.figures: dict[str, str] = {}
+        self.lost = self.doubled = self.incomplete = self.circuits = 0
         self._home = home
         self._environment = environment
         self._size = size
-        self._counts = counts
 
     def limit(self, name: str, value: float, limit: float, unit: str) -> None:
         """Check a budget of time or memory."""
-        if self._counts:
-            self.report.line(f"{name}: {value:.2f}{unit}")
-        else:
-            self.report.budget(name, value, limit, unit)
+        if self._size == AGENTS:
+            self.report.budget(f"{AGENTS:,} agents: {name}", value, limit, unit)
+
+    def figure(self, name: str, value: float, unit: str) -> None:
+        self.figures[name] = f"{value:,.1f} {unit}" if unit == "s" else f"{value:,.0f} {unit}"
+        self.report.line(f"{self._size:,} agents: {name}: {self.figures[name]}")
 
     def connect(self, agents: Crowd, broker: nats_place.HomeBroker) -> None:
         """Connect all agents."""
         began = time.time()
         agents.start()
         took = agents.wait(began) - began
+        self.figure("all connected", took, "s")
         self.limit("all connected", took, CONNECT, " s")
-        self.report.line(f"memory of the broker then: {peak(broker.pid):.0f} MiB")
-        self.row.figures["connected"] = f"{took:.1f} s"
+        self.figure("memory of the broker, agents connected", peak(broker.pid), "MiB")
         agents.report()
 
-    def cold(self, agents: Crowd) -> None:
+    def cold(self, agents: Crowd, broker: nats_place.HomeBroker) -> None:
         """Run on all of them, by a process that has no connection yet."""
         cost = self._run("run", "--all", "--", "true")
-        self._describe(cost)
-        self.limit("cold run", cost.wall, COLD, " s")
+        self.figure("a run by a new process", cost.wall, "s")
+        self.figure("its processor time", cost.cpu, "s")
+        self.figure("its memory", cost.peak, "MiB")
+        self.limit("a run by a new process", cost.wall, COLD, " s")
         self.limit("memory of the command", cost.peak, CONTROLLER, " MiB")
-        self._check("cold run", agents.report(), self._size)
-        self.row.figures["cold"], self.row.figures["command"] = f"{cost.wall:.1f} s", f"{cost.peak:.0f} MiB"
+        self._check("a run by a new process", agents.report(), self._size)
+        self.figure("memory of the broker, after a run", peak(broker.pid), "MiB")
+        self.limit("memory of the broker, after a run", peak(broker.pid), BROKER, " MiB")
 
     def flood(self, agents: Crowd) -> None:
         """Run on many that all answer in the same moment."""
@@ -110,44 +92,37 @@ class Fleet:
         agents.behave(FLOOD, PERIOD)
         cost = self._run("run", "--all", "--pick", str(size), "--live", "--", "true")
         agents.behave()
-        self._describe(cost)
-        self.limit("memory of the command with these answers", cost.peak, CONTROLLER, " MiB")
-        found = agents.report()
-        self._check(f"{size:,} agents that answer {FLOOD // 1024} KiB", found, size)
+        answers = f"{size:,} agents that answer {FLOOD // 1024} KiB"
+        self.report.line(f"{answers}: {cost.wall:.1f} s, {cost.cpu:.1f} s of processor time, {cost.peak:.0f} MiB")
+        self.limit("memory of the command with large answers", cost.peak, CONTROLLER, " MiB")
+        self._check(answers, agents.report(), size)
         with open_controller(self._home) as controller:
             rows = controller.database.query(
                 "SELECT count(*) AS n FROM outputs JOIN records ON records.id = record_id"
                 " WHERE invocation_id = (SELECT max(invocation_id) FROM records) AND length(data) = ? AND dropped = 0",
                 [FLOOD],
             )
-        self.report.budget("incomplete answers", size - rows[0]["n"], 0)
+        self.incomplete += size - rows[0]["n"]
 
-    def warm(self, agents: Crowd, server: subprocess.Popen[bytes]) -> None:
+    def warm(self, agents: Crowd, server: subprocess.Popen[bytes], broker: nats_place.HomeBroker) -> None:
         """Run on all of them by a server, one time cold and one time warm."""
         with open_controller(self._home) as controller:
-            for name in ("by the server, cold", "by the server, warm"):
+            for name in ("a run by a server, the first", "a run by a server, the next"):
                 began, cpu = time.monotonic(), Counters.of(server.pid).cpu
                 self._run("run", "--all", "--detach", "--", "true")
                 await_end(controller)
                 took, cpu = time.monotonic() - began, Counters.of(server.pid).cpu - cpu
-                self.report.line(f"{name}: {took:.1f} s, {cpu:.1f} s of processor time")
+                self.figure(name, took, "s")
                 self._check(name, agents.report(), self._size)
-        self.limit("run by a warm server", took, WARM, " s")
+        self.figure("processor time of the next", cpu, "s")
+        self.figure("memory of the server", peak(server.pid), "MiB")
+        self.limit("a run by a server that has run before", took, WARM, " s")
         self.limit("memory of the server", peak(server.pid), CONTROLLER, " MiB")
-        self.row.figures["warm"], self.row.figures["server"] = f"{took:.1f} s", f"{peak(server.pid):.0f} MiB"
-
-    def weigh(self, broker: nats_place.HomeBroker, *, answers: bool) -> None:
-        """Measure the memory of the broker, which has a budget before the large ``answers``: they wait in it."""
-        memory = peak(broker.pid)
-        if answers:
-            self.report.line(f"memory of the broker with large answers: {memory:.0f} MiB")
-        else:
-            self.limit("memory of the broker", memory, BROKER, " MiB")
-        self.row.figures["broker"] = f"{memory:.0f} MiB"
+        self.figure("memory of the broker, after large answers too", peak(broker.pid), "MiB")
 
     def kill(self, agents: Crowd, broker: nats_place.HomeBroker, times: int) -> None:
         """Kill the broker in the middle of a queued run, and start it again."""
-        slowest = memory = 0.0
+        slowest = memory = last = 0.0
         with open_controller(self._home) as controller:
             for number in range(1, times + 1):
                 self._run("run", "--all", "--queue", "1h", "--detach", "--", "true")
@@ -155,33 +130,18 @@ class Fleet:
                 broker.kill()
                 broker.start()
                 began = time.time()
-                back = agents.wait(began) - began
+                slowest = max(slowest, agents.wait(began) - began)
                 await_end(controller)
-                ended = time.time() - began
-                slowest, memory = max(slowest, back), max(memory, peak(broker.pid))
-                self.report.line(f"kill {number}: all back after {back:.1f} s, all records ended after {ended:.1f} s")
+                last, memory = max(last, time.time() - began), max(memory, peak(broker.pid))
                 self._check(f"kill {number}", agents.report(), self._size)
+        self.figure("all back after a kill of the broker", slowest, "s")
+        self.figure("all records of that run ended", last, "s")
+        self.figure("memory of the broker, after a restart and a run", memory, "MiB")
         self.limit("all back after a kill of the broker", slowest, BACK, " s")
-        self.limit("memory of the broker that was restarted", memory, BROKER, " MiB")
-        self.row.figures["back"] = f"{slowest:.1f} s"
+        self.limit("memory of the broker, after a restart and a run", memory, BROKER, " MiB")
 
     def _run(self, *words: str) -> Cost:
-        """Run ``assist`` to its end. Raises RuntimeError if it fails."""
-        with tempfile.TemporaryFile() as output:
-            began = time.perf_counter()
-            process = subprocess.Popen(
-                [ASSIST, *words], env=self._environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output
-            )
-            _, status, usage = os.wait4(process.pid, 0)
-            wall = time.perf_counter() - began
-            process.returncode = os.waitstatus_to_exitcode(status)
-            if process.returncode:
-                output.seek(0)
-                raise RuntimeError(f"assist {' '.join(words)} failed: {output.read()[-2000:].decode(errors='replace')}")
-        return Cost(wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)
-
-    def _describe(self, cost: Cost) -> None:
-        self.report.line(f"{cost.wall:.1f} s, {cost.cpu:.1f} s of processor time, {cost.peak:.0f} MiB")
+        return cost_of([ASSIST, *words], self._environment)[0]
 
     def _check(self, name: str, found: CrowdReport, size: int) -> None:
         """Check that one invocation has succeeded on ``size`` agents, and that none has run it twice."""
@@ -195,9 +155,9 @@ class Fleet:
         self.report.line(f"{name}: {found.deliveries:,} deliveries, load {os.getloadavg()[0]:.1f}")
         for why, count in found.failures.most_common(3):
             self.report.line(f"{count:,} times: {why}")
-        self.report.budget(f"{name}: lost", size - min(ran, rows[0]["n"]), 0)
-        self.report.budget(f"{name}: doubled", found.doubled, 0)
-        self.limit(f"{name}: concurrent circuits, as agents see them", found.circuits, MOST_CIRCUITS * LAG, "")
+        self.lost += size - min(ran, rows[0]["n"])
+        self.doubled += found.doubled
+        self.circuits = max(self.circuits, found.circuits)
 
 
 def await_end(controller: Controller, left: int = 0) -> None:
@@ -218,38 +178,42 @@ def peak(pid: int) -> float:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--agents", type=int, default=AGENTS, metavar="N")
+    parser = arguments(__file__, __doc__)
+    parser.add_argument("--agents", type=int, nargs="+", default=[1000, 5000, AGENTS], metavar="N")
     parser.add_argument("--kills", type=int, default=1, metavar="N", help="of the broker, each in the middle of a run")
-    parser.add_argument("--counts", action="store_true", help="fail only for lost and doubled records, not for times")
     options = parser.parse_args()
 
-    machine = (
-        f"{os.cpu_count()} processors, {platform.system()} {platform.machine()}, Python {platform.python_version()}"
-    )
-    report = Report(f"{options.agents:,} agents that dial out, {machine}, load {os.getloadavg()[0]:.1f}")
+    report = Report("Agents that dial out, one turn", options, ["nats-server"])
+    fleets = {size: measure(report, size, options.kills) for size in options.agents}
+    rows = [[name, *(fleet.figures[name] for fleet in fleets.values())] for name in fleets[options.agents[0]].figures]
+    report.table(Table(("agents", *(f"{size:,}" for size in fleets)), rows))
+    report.budget("records lost", sum(fleet.lost for fleet in fleets.values()), 0)
+    report.budget("records doubled", sum(fleet.doubled for fleet in fleets.values()), 0)
+    report.budget("incomplete answers", sum(fleet.incomplete for fleet in fleets.values()), 0)
+    report.end()
+
+
+def measure(report: Report, size: int, kills: int) -> Fleet:
+    """Measure one number of agents in a home of its own."""
     with contextlib.ExitStack() as stack:
         environment = stack.enter_context(throw_away_home())
         home = Home(Path(environment["ASSIST_HOME"]))
         with open_controller(home) as controller:
-            enlist(controller, options.agents)
+            enlist(controller, size)
             name = controller.id
         broker = stack.enter_context(nats_place.running(home, name))
         spare = MEMORY if MEMORY.is_dir() else None
         files = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="assist-crowd-", dir=spare)))
-        agents = stack.enter_context(crowd(home, files, options.agents))
-        fleet = Fleet(report, home, environment, options.agents, counts=options.counts)
+        agents = stack.enter_context(crowd(home, files, size))
+        fleet = Fleet(report, home, environment, size)
         fleet.connect(agents, broker)
-        fleet.cold(agents)
-        fleet.weigh(broker, answers=False)
+        fleet.cold(agents, broker)
         fleet.flood(agents)
         server, _ = stack.enter_context(serving(environment))
-        fleet.warm(agents, server)
-        fleet.weigh(broker, answers=True)
-        fleet.kill(agents, broker, options.kills)
-    report.line(f"| agents | {' | '.join(fleet.row.figures)} | load |")
-    report.line(fleet.row)
-    report.end()
+        fleet.warm(agents, server, broker)
+        fleet.kill(agents, broker, kills)
+        fleet.limit("concurrent circuits, as agents see them", fleet.circuits, MOST_CIRCUITS * LAG, "")
+    return fleet
 
 
 if __name__ == "__main__":

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 from pathlib import Path
 
@@ -11,7 +10,8 @@ from assist_cli.model.parameters import Definition
 from assist_cli.operations.commands import commands, exchange, quotas
 from assist_cli.operations.controller import open_controller
 from assist_cli.paths import Home
-from benchmarks.measure import ASSIST, Report, command, in_turns, throw_away_home
+from benchmarks.measure import ASSIST, Times, command, in_turns, throw_away_home
+from benchmarks.report import Report, arguments
 
 RATIO = 1.5  # against the list of an empty library
 FORMS = {"as a table": [], "as JSON": ["-o", "json"]}
@@ -34,12 +34,13 @@ def fill(home: Home, number: int) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = arguments(__file__, __doc__)
     parser.add_argument("--commands", type=int, default=10_000)
     parser.add_argument("--turns", type=int, default=11)
     options = parser.parse_args()
 
-    report = Report(f"assist command list, {options.commands:,} commands against none, {options.turns} turns")
+    report = Report(f"`assist command list` of {options.commands:,} commands, {options.turns} turns", options)
+    all_times: list[Times] = []
     with throw_away_home() as empty, throw_away_home() as full:
         fill(Home(Path(full["ASSIST_HOME"])), options.commands)
         for form, words in FORMS.items():
@@ -47,15 +48,15 @@ def main() -> None:
             times = in_turns(
                 options.turns,
                 {
-                    f"none, {form}": command(list_, empty),
-                    f"many, {form}": command(list_, full),
-                    f"every one of them, {form}": command([*list_, "-n", "0"], full),
+                    f"no commands, {form}": command(list_, empty),
+                    f"the first 100 of many, {form}": command(list_, full),
+                    f"all of them, {form}": command([*list_, "-n", "0"], full),
                 },
             )
-            for taken in times.values():
-                report.line(taken)
             none, many, _ = times.values()
-            report.budget(f"many against none, {form}", many.median / none.median, RATIO, " ×")
+            report.budget(f"the first 100 of many, {form}, against no commands", many.against(none), RATIO, " ×")
+            all_times += times.values()
+    report.times(all_times)
     report.end()
 
 

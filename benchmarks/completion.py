@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import argparse
 import os
-import resource
 import statistics
-import subprocess
-from collections.abc import Mapping
 from pathlib import Path
 
 from assist_cli.model.command import CommandVersion
@@ -17,9 +13,10 @@ from assist_cli.operations.commands import commands
 from assist_cli.operations.controller import open_controller
 from assist_cli.paths import Home
 from assist_cli.store import instances
-from benchmarks.measure import ASSIST, Report, throw_away_home
+from benchmarks.measure import ASSIST, cost_of, throw_away_home
+from benchmarks.report import Report, arguments
 
-BUDGET = 100  # ms of CPU
+BUDGET = 100  # ms of processor time
 LINES = ("run --", "run -i web0001,w", "run -i @role", "invocation show t-", "invoke c", "run --timezone Eu")
 
 
@@ -44,24 +41,17 @@ def fill(home: Home, invocations: int, machines: int) -> None:
             commands.create(controller, f"command-{number}", CommandVersion(b"true"))
 
 
-def cpu(words: list[str], environment: Mapping[str, str]) -> float:
-    """The CPU time of a program, in ms."""
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    subprocess.run(words, env=environment, stdin=subprocess.DEVNULL, capture_output=True, check=True)
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return 1000 * (after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
-
-
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = arguments(__file__, __doc__)
     parser.add_argument("--invocations", type=int, default=10_000)
     parser.add_argument("--instances", type=int, default=1_000)
     parser.add_argument("--turns", type=int, default=11)
     options = parser.parse_args()
 
     report = Report(
-        f"Completion with {options.invocations:,} invocations and {options.instances:,} instances, CPU of "
-        f"{options.turns} turns"
+        f"Processor time of a completion with {options.invocations:,} invocations and {options.instances:,} instances, "
+        f"{options.turns} turns",
+        options,
     )
     with throw_away_home() as environment:
         fill(Home(Path(environment["ASSIST_HOME"])), options.invocations, options.instances)
@@ -69,9 +59,9 @@ def main() -> None:
         for _ in range(options.turns):
             for line, times in taken.items():
                 line_in = {**environment, "COMP_LINE": f"assist {line}", "PATH": os.environ["PATH"]}
-                times.append(cpu([ASSIST, "completion", "answer", "bash"], line_in))
+                times.append(cost_of([ASSIST, "completion", "answer", "bash"], line_in)[0].cpu)
     for line, times in taken.items():
-        report.budget(f"assist {line}<Tab>", statistics.median(times), BUDGET, " ms")
+        report.budget(f"`assist {line}<Tab>`", statistics.median(times) * 1000, BUDGET, " ms")
     report.end()
 
 

@@ -7,13 +7,10 @@ method and its limits.
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import os
-import platform
 import shutil
 import statistics
-import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -23,32 +20,28 @@ from pathlib import Path
 from assist_cli.operations.controller import open_controller
 from assist_cli.paths import Home
 from benchmarks import chart, peers
-from benchmarks.measure import ASSIST, Report
+from benchmarks.document import DOCUMENT
+from benchmarks.measure import ASSIST, Cost, cost_of
+from benchmarks.report import UNKNOWN, Promise, Report, Table, arguments
 from tests.support.fleet import Fleet, enlist
 
 RUN = "assist run --all"
 SEND = "assist send --all"
-OF_THE_BEST = 0.5  # of the wall time of the quickest SSH tool
+OF_SSH = 1.0  # of the wall time of ssh, for one instance
+OF_THE_BEST = 0.36  # of the wall time of the quickest SSH tool
+OF_THE_BEST_SENDER = 0.5
 OF_ANSIBLE = 0.1
-OF_THE_FLOOR = 2.0
+OF_THE_FLOOR = 1.2
 ONE_COLD = 0.35  # seconds for one instance
-RESIDENT = 150.0  # MiB, the client with LARGEST instances
+CPU = 1.5  # ms of processor time of the client for each of CPU_AT instances
+CPU_AT = 500
+RESIDENT = 60.0  # MiB, the client with LARGEST instances
 COMPARED = (100, 500)  # the numbers of instances for which there are budgets
 SENT_TO = 100  # instances that are sent a file
 FILE_BYTES = 20 * 1024
 LARGEST = 1000  # the most instances for any of them
 LINGERING = 1.5  # seconds that the ssh processes of Ansible stay
-DOCUMENT = Path(__file__).resolve().parents[1] / "docs" / "benchmarks.md"
 MEMORY = Path("/dev/shm")
-
-
-@dataclass(frozen=True)
-class Cost:
-    """The cost of one run. ``cpu`` and ``peak`` (MiB, of its largest process) are the program's own, not the hosts'."""
-
-    wall: float
-    cpu: float
-    peak: float
 
 
 def has_said_hello(said: bytes, size: int) -> bool:
@@ -71,27 +64,18 @@ class Contender:
     largest: int = LARGEST
 
     def run(self, size: int) -> Cost:
-        """Raises RuntimeError when not every instance has answered."""
-        with tempfile.TemporaryFile() as output:
-            start = time.perf_counter()
-            process = subprocess.Popen(
-                self.words(size), env=self.environment(size), stdin=subprocess.DEVNULL, stdout=output, stderr=output
-            )
-            _, status, usage = os.wait4(process.pid, 0)
-            wall = time.perf_counter() - start
-            process.returncode = os.waitstatus_to_exitcode(status)
-            output.seek(0)
-            said = output.read()
-        if process.returncode or not self.has_done(said, size):
-            raise RuntimeError(f"{self.name} failed on {size} instances: {said.decode('utf-8', 'replace')[-2000:]}")
-        return Cost(wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)
+        """Return the cost of the program itself, without the hosts. Raises RuntimeError if an instance is missing."""
+        cost, said = cost_of(self.words(size), self.environment(size))
+        if not self.has_done(said, size):
+            raise RuntimeError(f"{self.name} failed on {size} instances: {said[-2000:].decode(errors='replace')}")
+        return cost
 
 
 Results = dict[int, dict[str, list[Cost]]]
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = arguments(__file__, __doc__)
     parser.add_argument("--sizes", type=int, nargs="+", default=[1, 10, 100, 500, 1000], metavar="N")
     parser.add_argument("--turns", type=int, default=5)
     parser.add_argument("--without", nargs="*", default=[], metavar="PEER", help="skip peers with this in their names")
@@ -99,10 +83,9 @@ def main() -> None:
         "--ansible", type=int, default=max(COMPARED), metavar="N", help="up to N instances (500: minutes)"
     )
     parser.add_argument("--spools", type=Path, default=MEMORY if MEMORY.is_dir() else None, metavar="FOLDER")
-    parser.add_argument("--write-docs", action="store_true", help="put the figures into docs/benchmarks.md")
     options = parser.parse_args()
 
-    report = Report(f"echo hello on many instances, {options.turns} turns")
+    report = Report(f"`echo hello` on many instances, medians of {options.turns} turns", options, ["OpenSSH"])
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="assist-fanout-", dir=options.spools)))
         both = stack.enter_context(_contenders(folder, options.sizes, options.ansible, report))
@@ -111,14 +94,13 @@ def main() -> None:
         )
         results = {size: _take(runners, size, options.turns) for size in options.sizes}
         sent = _take(senders, SENT_TO, options.turns) if SENT_TO in options.sizes else {}
-    lines = [*_table(results), "", *_table_of_sending(sent)]
-    promises = [*_promises(results), *_promises_of_sending(sent)]
-    for line in lines:
-        report.line(line)
-    for promise in promises:
-        report.budget(*promise)
+    report.table(_table(results))
+    if sent:
+        report.table(_table_of_sending(sent))
+    for promise in (*promises(results), *promises_of_sending(sent)):
+        report.check(promise)
     if options.write_docs:
-        _write(results, lines, promises, options.turns)
+        _plot(results)
     report.end()
 
 
@@ -166,12 +148,13 @@ def _contenders(
                 rest=fleet.rest,
             )
 
+        largest = {peers.SSH: 1, peers.ANSIBLE: ansible}
         yield (
             [
                 ours(RUN, "run", "--all", "--", "echo", "hello"),
                 _contender(floor, folder, environment, LARGEST),
                 *(
-                    _contender(peer, folder, environment, ansible if peer.name == peers.ANSIBLE else max(COMPARED))
+                    _contender(peer, folder, environment, largest.get(peer.name, max(COMPARED)), host=addresses[0])
                     for peer in runners
                 ),
             ],
@@ -186,12 +169,12 @@ def _contenders(
 
 
 def _contender(
-    peer: peers.Peer, folder: Path, environment: Mapping[str, str], largest: int, **paths: Path
+    peer: peers.Peer, folder: Path, environment: Mapping[str, str], largest: int, **values: Path | str
 ) -> Contender:
     slow = peer.name == peers.ANSIBLE
     return Contender(
         peer.name,
-        words=lambda size: peer.command(hosts=folder / f"hosts-{size}", **paths),
+        words=lambda size: peer.command(hosts=folder / f"hosts-{size}", **values),
         environment=lambda size: {**environment, **peer.environment},
         rest=(lambda: time.sleep(LINGERING)) if slow else lambda: None,
         once=slow,
@@ -242,82 +225,74 @@ def _ratio(ours: Sequence[Cost], theirs: Sequence[Cost]) -> float:
     return statistics.median(one.wall / other.wall for one, other in zip(ours, theirs, strict=False))
 
 
-def _best(costs: Mapping[str, Sequence[Cost]]) -> str | None:
+def _best(costs: Mapping[str, Sequence[Cost]]) -> str:
     """The quickest SSH tool."""
-    tools = [name for name in costs if name not in (RUN, SEND, peers.FLOOR, peers.ANSIBLE)]
-    return min(tools, key=lambda name: _median(costs[name]), default=None)
+    tools = [name for name in costs if costs[name] and name not in (RUN, SEND, peers.FLOOR, peers.ANSIBLE)]
+    return min(tools, key=lambda name: _median(costs[name]), default="the quickest SSH tool")
 
 
-def _promises(results: Results) -> Iterator[tuple[str, float, float, str]]:
-    """The promises: name, measured value, limit, unit."""
+def promises(results: Results) -> Iterator[Promise]:
     for size, costs in results.items():
         ours = costs[RUN]
         if size == 1:
-            yield "one instance", _median(ours), ONE_COLD, " s"
+            yield Promise("one instance", _median(ours), ONE_COLD, " s")
+            yield _against("one instance", costs, RUN, peers.SSH, OF_SSH)
         if size in COMPARED:
-            limits = ((_best(costs), OF_THE_BEST), (peers.ANSIBLE, OF_ANSIBLE), (peers.FLOOR, OF_THE_FLOOR))
-            for name, limit in limits:
-                if name and costs.get(name):
-                    yield f"{size} instances, against {name}", _ratio(ours, costs[name]), limit, " ×"
+            for name, limit in ((_best(costs), OF_THE_BEST), (peers.ANSIBLE, OF_ANSIBLE), (peers.FLOOR, OF_THE_FLOOR)):
+                yield _against(f"{size} instances", costs, RUN, name, limit)
+        if size == CPU_AT:
+            cpu = _median(ours, "cpu") * 1000 / size
+            yield Promise(f"{size} instances, processor time of the client for each", cpu, CPU, " ms")
         if size == LARGEST:
-            yield f"{size:,} instances, peak memory of the client", _median(ours, "peak"), RESIDENT, " MiB"
+            yield Promise(f"{size:,} instances, peak memory of the client", _median(ours, "peak"), RESIDENT, " MiB")
 
 
-def _promises_of_sending(costs: Mapping[str, Sequence[Cost]]) -> Iterator[tuple[str, float, float, str]]:
-    best = _best(costs)
-    if best:
-        yield f"a file to {SENT_TO} instances, against {best}", _ratio(costs[SEND], costs[best]), OF_THE_BEST, " ×"
+def promises_of_sending(costs: Mapping[str, Sequence[Cost]]) -> Iterator[Promise]:
+    if costs:
+        yield _against(f"a file to {SENT_TO} instances", costs, SEND, _best(costs), OF_THE_BEST_SENDER)
 
 
-def _table_of_sending(costs: Mapping[str, Sequence[Cost]]) -> Iterator[str]:
-    """Rows of a Markdown table: wall seconds of each for the file."""
-    if not costs:
-        return
-    yield f"| seconds for a file of {FILE_BYTES // 1024} KB to {SENT_TO} instances | |"
-    yield "| --- | ---: |"
-    for name, taken in costs.items():
-        yield f"| {name} | {_median(taken):.2f} |"
+def _against(what: str, costs: Mapping[str, Sequence[Cost]], ours: str, name: str, limit: float) -> Promise:
+    """The promise of a ratio; it is not measured if the other one is missing or has lost an instance."""
+    theirs = costs.get(name)
+    return Promise(f"{what}, against {name}", _ratio(costs[ours], theirs) if theirs else None, limit, " ×")
 
 
-def _table(results: Results) -> Iterator[str]:
-    """Rows of a Markdown table: wall seconds by number of instances, then the cost of the controller itself."""
+def _table_of_sending(costs: Mapping[str, Sequence[Cost]]) -> Table:
+    head = (f"seconds for a file of {FILE_BYTES // 1024} KB to {SENT_TO} instances", "median", "fastest")
+    return Table(head, [[name, f"{_median(taken):.2f}", _fastest(taken)] for name, taken in costs.items() if taken])
+
+
+def _table(results: Results) -> Table:
+    """Wall seconds by number of instances, then the cost of the controller itself."""
     names = list(dict.fromkeys(name for costs in results.values() for name in costs))
-    yield "| seconds for instances | " + " | ".join(f"{size:,}" for size in results) + " |"
-    yield "| --- |" + " ---: |" * len(results)
-    for name in names:
-        cells = (f"{_median(costs[name]):.2f}" if costs.get(name) else "–" for costs in results.values())
-        yield f"| {name} | " + " | ".join(cells) + " |"
-    for text, what, scale in (("processor time, ms an instance", "cpu", 1000.0), ("peak memory, MiB", "peak", 0.0)):
-        cells = (
-            f"{_median(costs[RUN], what) * scale / size if scale else _median(costs[RUN], what):.1f}"
-            for size, costs in results.items()
-        )
-        yield f"| `assist`: {text} | " + " | ".join(cells) + " |"
+    rows = [
+        [name, *(f"{_median(costs[name]):.2f}" if costs.get(name) else UNKNOWN for costs in results.values())]
+        for name in names
+    ]
+    ours = {size: costs[RUN] for size, costs in results.items()}
+    rows += [
+        [f"{RUN}: the fastest turn", *map(_fastest, ours.values())],
+        [f"{RUN}: processor time, ms an instance",
+         *(f"{_median(taken, 'cpu') * 1000 / size:.1f}" for size, taken in ours.items())],
+        [f"{RUN}: peak memory, MiB", *(f"{_median(taken, 'peak'):.1f}" for taken in ours.values())],
+    ]  # fmt: skip
+    return Table(("seconds for instances", *(f"{size:,}" for size in results)), rows)
 
 
-def _write(
-    results: Results, table: Sequence[str], promises: Sequence[tuple[str, float, float, str]], turns: int
-) -> None:
-    """Replace the figures in the document, between its two marks, and the plot beside it."""
+def _fastest(costs: Sequence[Cost]) -> str:
+    return f"{min(cost.wall for cost in costs):.2f}"
+
+
+def _plot(results: Results) -> None:
+    """Draw the plot of the document, beside it."""
+    best = _best(results.get(min(COMPARED), {}))
     lines = {
         name: [(size, _median(costs[name])) for size, costs in results.items() if costs.get(name)]
-        for name in (RUN, _best(results[min(COMPARED)]) or "", peers.ANSIBLE, peers.FLOOR)
+        for name in (RUN, best, peers.ANSIBLE, peers.FLOOR)
     }
     plot = DOCUMENT.with_name("fanout.svg")
     plot.write_text(chart.draw({name: points for name, points in lines.items() if points}, "instances", "seconds"))
-    head, _, rest = DOCUMENT.read_text().partition("<!-- fanout: begin -->\n")
-    _, _, tail = rest.partition("<!-- fanout: end -->\n")
-    machine = (
-        f"{os.cpu_count()} processors, {platform.system()} {platform.machine()}, Python {platform.python_version()}"
-    )
-    taken = f"Medians of {turns} turns on {machine}, instances and all; ratios are medians of those of each turn."
-    judged = [
-        f"| {name} | {value:.2f}{unit} | {limit:g}{unit} | {'kept' if value <= limit else '**broken**'} |"
-        for name, value, limit, unit in promises
-    ]
-    head_of_judged = ["| promise | measured | budget | |", "| --- | ---: | ---: | --- |"]
-    body = "\n".join([*table, "", *head_of_judged, *judged, "", taken])
-    DOCUMENT.write_text(f"{head}<!-- fanout: begin -->\n{body}\n<!-- fanout: end -->\n{tail}")
 
 
 if __name__ == "__main__":

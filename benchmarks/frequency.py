@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import random
 import time
@@ -10,7 +9,7 @@ from datetime import datetime, timezone
 
 from assist_cli.errors import Refused
 from assist_cli.model.frequency import days, parse
-from benchmarks.measure import Report
+from benchmarks.report import Report, arguments
 from tests.support.expressions import expression
 
 FIRINGS = 20
@@ -21,7 +20,7 @@ HEAVY = "0,55 0,59 0,23 ? * MON#1,TUE#1,WED#2,THU#3,FRI#5,1L,3L,5L 2026-2099"
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = arguments(__file__, __doc__)
     parser.add_argument("--expressions", type=int, default=4000)
     options = parser.parse_args()
 
@@ -30,6 +29,10 @@ def main() -> None:
         HEAVY,
         *(f"{expression(chance, workdays=True)} {chance.choice(YEARS)}" for _ in range(options.expressions)),
     ]
+    report = Report(
+        f"Processor time of {len(texts):,} cron expressions, each read, checked and followed for {FIRINGS} firings",
+        options,
+    )
     now = datetime.now(timezone.utc)
     took = []
     for text in texts:
@@ -39,8 +42,7 @@ def main() -> None:
         with contextlib.suppress(Refused):
             parse(text, zone=zone, now=now).upcoming(now, now, FIRINGS)
         took.append((time.process_time() - began) * 1000)
-    report = Report(f"{len(texts):,} cron expressions, each read, checked and followed for {FIRINGS} firings")
-    report.line(f"in the mean {sum(took) / len(took):.2f} ms of processor time")
+    report.figure("mean", f"{sum(took) / len(took):.2f} ms")
     report.budget("the longest", max(took), LONGEST, " ms")
     report.end()
 

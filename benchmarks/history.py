@@ -5,12 +5,10 @@ python -m benchmarks.history; with --home FOLDER the history is kept there, and 
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import contextlib
 import itertools
 import random
-import statistics
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -26,7 +24,8 @@ from assist_cli.operations.history import search
 from assist_cli.operations.runs.batch_writer import BatchWriter
 from assist_cli.paths import Home
 from assist_cli.store import instances, invocations, prune, records
-from benchmarks.measure import ASSIST, Report, Times, command, in_turns, throw_away_home
+from benchmarks.measure import ASSIST, Times, command, in_turns, throw_away_home
+from benchmarks.report import Report, arguments
 from tests.support import past
 
 LIST_RATIO = 1.3
@@ -131,25 +130,26 @@ def _home(kept: str | None) -> Iterator[dict[str, str]]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = arguments(__file__, __doc__)
     parser.add_argument("--records", type=int, default=1_000_000)
     parser.add_argument("--turns", type=int, default=11)
     parser.add_argument("--home", metavar="FOLDER")
     options = parser.parse_args()
 
-    report = Report(f"a history of {options.records:,} records, {options.turns} turns")
+    report = Report(f"A history of {options.records:,} records, {options.turns} turns", options)
     with throw_away_home() as empty, _home(options.home) as full:
         with open_controller(Home(Path(full["ASSIST_HOME"]))) as controller:
             if not instances.registered(controller.database):
                 begin = time.perf_counter()
                 fill(controller, options.records)
-                report.line(f"written in {time.perf_counter() - begin:.0f} s")
+                report.figure("all records written", f"{time.perf_counter() - begin:.0f} s")
                 size = prune.size(controller.database) / options.records
-                report.line(f"on disk for a record with {OUTPUT_BYTES} bytes of output: {size:.0f} bytes")
+                report.figure(f"on disk, a record with {OUTPUT_BYTES} bytes of output", f"{size:.0f} bytes")
                 begin = time.perf_counter()
                 search.catch_up(controller)
-                report.line(f"all of it made searchable in {time.perf_counter() - begin:.0f} s")
-                report.line(f"on disk then: {prune.size(controller.database) / options.records:.0f} bytes a record")
+                report.figure("all records indexed", f"{time.perf_counter() - begin:.0f} s")
+                size = prune.size(controller.database) / options.records
+                report.figure("the same record with its words in the index", f"{size:.0f} bytes")
             add_rare(controller)
             search.catch_up(controller)
             written = [seconds_to_write(controller) for _ in range(options.turns)]
@@ -160,25 +160,27 @@ def main() -> None:
         times = in_turns(
             options.turns,
             {
-                "list, nothing in it": command(list_, empty),
-                "list": command(list_, full),
-                "list of what failed on one instance": command([*list_, "--status", "failed", "-i", "web0500"], full),
-                "show of 1,000 instances": command(show, full),
-                "the same, as JSON": command([*show, "-o", "json"], full),
-                "a line for each": command([*show, "--all"], full),
-                "search of a rare word": command([*find, RARE], full),
-                "search of a phrase in 1,000 outputs": command([*find, PHRASE], full),
+                "`list` of an empty history": command(list_, empty),
+                "`list`": command(list_, full),
+                "`list --status failed -i web0500`": command([*list_, "--status", "failed", "-i", "web0500"], full),
+                "`show` of 1,000 instances": command(show, full),
+                "`show -o json` of 1,000 instances": command([*show, "-o", "json"], full),
+                "`show --all` of 1,000 instances": command([*show, "--all"], full),
+                "`search` of a rare word": command([*find, RARE], full),
+                "`search` of a phrase in 1,000 outputs": command([*find, PHRASE], full),
             },
         )
-        for taken in times.values():
-            report.line(taken)
-        report.line(Times("1,000 results written", tuple(written)))
-        list_none, list_many, _, shown, document, _, found, _ = (taken.median for taken in times.values())
-        report.budget("list, full against empty", list_many / list_none, LIST_RATIO, " ×")
-        report.budget("show of 1,000 instances", shown, SHOW_SECONDS, " s")
-        report.budget("the same, as JSON", document, SHOW_SECONDS, " s")
-        report.budget("search of a rare word", found, SEARCH_SECONDS, " s")
-        report.budget("1,000 results written", statistics.median(written), WRITE_SECONDS, " s")
+        results = Times("1,000 results of a run written", tuple(written))
+        report.times([*times.values(), results])
+        list_none, list_many, _, shown, document, _, found, _ = times.values()
+        report.budget("`list`, against that of an empty history", list_many.against(list_none), LIST_RATIO, " ×")
+        for taken, limit in (
+            (shown, SHOW_SECONDS),
+            (document, SHOW_SECONDS),
+            (found, SEARCH_SECONDS),
+            (results, WRITE_SECONDS),
+        ):
+            report.budget(taken.name, taken.median, limit, " s")
     report.end()
 
 

@@ -7,7 +7,6 @@ their folders are deleted between the two.
 
 from __future__ import annotations
 
-import argparse
 import os
 import shutil
 import subprocess
@@ -21,7 +20,8 @@ from assist_cli.operations.controller import open_controller
 from assist_cli.operations.fleet import instances
 from assist_cli.paths import Home
 from benchmarks import sshd
-from benchmarks.measure import ASSIST, Report
+from benchmarks.measure import ASSIST
+from benchmarks.report import Report, arguments
 from tests.support import processes
 
 HOSTS = 200
@@ -69,9 +69,11 @@ def measure(folder: Path, server: sshd.Server, hosts: list[str], *, at_once: boo
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = arguments(__file__, __doc__)
     parser.add_argument("--hosts", type=int, default=HOSTS)
-    hosts = addresses(parser.parse_args().hosts)
+    options = parser.parse_args()
+    hosts = addresses(options.hosts)
+    report = Report(f"Installing agents on {len(hosts)} hosts, one turn", options, ["OpenSSH"])
     with tempfile.TemporaryDirectory(prefix="assist-install-") as name:
         folder = Path(name)
         forced = folder / "forced"
@@ -84,9 +86,10 @@ def main() -> None:
             shutil.copy(server.folder / "known_hosts", folder / ".ssh" / "known_hosts")
             alone = measure(folder, server, hosts, at_once=False)
             together = measure(folder, server, hosts, at_once=True)
-    report = Report(f"Installing agents on {len(hosts)} hosts")
-    report.line(f"xargs -P{AT_ONCE}: {alone:.1f} s; assist instance install -f: {together:.1f} s")
-    report.budget("time, of that of xargs", together / alone, OF_XARGS)
+    xargs, install = f"`xargs -P{AT_ONCE}` over single installs", "`assist instance install -f`"
+    report.figure(xargs, f"{alone:.1f} s")
+    report.figure(install, f"{together:.1f} s")
+    report.budget(f"{install}, against {xargs}", together / alone, OF_XARGS, " ×")
     report.end()
 
 

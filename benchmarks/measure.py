@@ -1,8 +1,9 @@
-"""Timing in turns, a throw-away home, and budgets that are kept or broken."""
+"""Timing in turns, the cost of a program, and a throw-away home."""
 
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import statistics
 import subprocess
@@ -11,11 +12,12 @@ import sysconfig
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from tests.support import processes
 
+STOPWATCH = Path(__file__).with_name("stopwatch.py")
 ASSIST = str(Path(sysconfig.get_path("scripts")) / "assist")
 
 
@@ -30,8 +32,17 @@ class Times:
     def median(self) -> float:
         return statistics.median(self.seconds)
 
-    def __str__(self) -> str:
-        return f"{self.name:<34} {self.median * 1000:8.0f} ms   fastest {min(self.seconds) * 1000:.0f} ms"
+    @property
+    def fastest(self) -> float:
+        return min(self.seconds)
+
+    def against(self, other: Times) -> float:
+        """The median of the ratios of adjacent turns: a slow phase of the machine is in both of a pair."""
+        return statistics.median(ours / theirs for ours, theirs in zip(self.seconds, other.seconds, strict=True))
+
+    def beyond(self, other: Times) -> float:
+        """The median of the differences of adjacent turns, in seconds."""
+        return statistics.median(ours - theirs for ours, theirs in zip(self.seconds, other.seconds, strict=True))
 
 
 def in_turns(turns: int, programs: Mapping[str, Callable[[], object]]) -> dict[str, Times]:
@@ -55,28 +66,30 @@ def command(words: Sequence[str], environment: Mapping[str, str]) -> Callable[[]
     return run
 
 
-@dataclass
-class Report:
-    """Print what was measured, and remember broken budgets."""
+@dataclass(frozen=True)
+class Cost:
+    """The cost of one run: wall and processor seconds, and the peak memory of its largest process in MiB."""
 
-    title: str
-    broken: bool = field(default=False, init=False)
+    wall: float
+    cpu: float
+    peak: float
 
-    def __post_init__(self) -> None:
-        print(f"\n{self.title}")
 
-    def line(self, text: object) -> None:
-        print(f"  {text}")
-
-    def budget(self, name: str, value: float, limit: float, unit: str = "") -> None:
-        """Check one promise: ``value`` is at most ``limit``."""
-        kept = value <= limit
-        self.broken |= not kept
-        print(f"  {'kept' if kept else 'BROKEN':<6} {name}: {value:.2f}{unit}, budget {limit:.2f}{unit}")
-
-    def end(self) -> None:
-        """End the program with status 1 if a budget was broken."""
-        sys.exit(1 if self.broken else 0)
+def cost_of(words: Sequence[str], environment: Mapping[str, str]) -> tuple[Cost, bytes]:
+    """Run a program. Return its cost and its output. Raises RuntimeError if it fails: a failure is often quick."""
+    with tempfile.NamedTemporaryFile() as file, tempfile.TemporaryFile() as output:
+        subprocess.run(
+            [sys.executable, "-I", "-S", STOPWATCH, file.name, *words],
+            env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output, check=True,
+        )  # fmt: skip
+        output.seek(0)
+        said = output.read()
+        found = json.loads(file.read())
+    if found["status"]:
+        raise RuntimeError(
+            f"{' '.join(words[:4])} ended with {found['status']}: {said[-2000:].decode(errors='replace')}"
+        )
+    return Cost(**found["cost"]), said
 
 
 @contextlib.contextmanager

@@ -6,7 +6,6 @@ The stand-in reports how late a record is: from its due time to its arrival. See
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import os
 import statistics
@@ -29,7 +28,8 @@ from assist_cli.paths import Home
 from assist_cli.store import instances, invocations, schedules
 from benchmarks import peers
 from benchmarks.agent_idle import Counters
-from benchmarks.measure import ASSIST, Report, throw_away_home
+from benchmarks.measure import ASSIST, throw_away_home
+from benchmarks.report import Report, arguments
 
 SCHEDULES = 1000
 PERIOD = 10.0
@@ -44,6 +44,7 @@ START_SECONDS = 3.0
 IDLE_SCHEDULES = 10
 IDLE_RESIDENT = 60.0  # MiB
 IDLE_CPU = 1.0  # per cent
+SPREAD, IN_PHASE = "spread over the period", "all in the same second"
 ROOT = Path(__file__).resolve().parents[1]
 
 
@@ -101,8 +102,8 @@ def serving(environment: Mapping[str, str]) -> Iterator[tuple[subprocess.Popen[b
                 print(f"  (log) {line}")
 
 
-def fire(report: Report, anchors: Sequence[datetime], end: datetime) -> list[float]:
-    """Serve until ``end``. Return how late each counted record was, in ms."""
+def fire(report: Report, name: str, anchors: Sequence[datetime], end: datetime) -> list[float]:
+    """Serve until ``end``. Return how late each counted record was, in ms. ``name`` is for the report."""
     with throw_away_home() as environment:
         home = Home(Path(environment["ASSIST_HOME"]))
         with open_controller(home) as controller:
@@ -125,16 +126,17 @@ def fire(report: Report, anchors: Sequence[datetime], end: datetime) -> list[flo
         if row["record_id"] in arrivals and row["due_at"] / 1000 >= first
     ]
     cpu = (after.cpu - before.cpu) / took
-    report.line(
-        f"{len(slots)} firings, {after.resident:.0f} MiB, {cpu:.0%} of a processor, {sorted(set(odd)) or 'all ran'}"
-    )
-    report.budget("firings that did not run in time", len(odd) + len(slots) - len(arrivals), 0)
+    report.figure(f"{name}: server", f"{after.resident:.0f} MiB, {cpu:.0%} of a processor")
+    report.figure(f"{name}: lateness", shown(late))
+    if odd:
+        report.line(f"other outcomes: {sorted(set(odd))}")
+    report.budget(f"{name}: firings of {len(slots):,} that did not run", len(odd) + len(slots) - len(arrivals), 0)
     return late
 
 
 def shown(late: Sequence[float]) -> str:
     median, nearly_all = statistics.median(late), percentile(late, 99)
-    return f"late by {median:.1f} ms in the median, {nearly_all:.1f} ms of 99 %, {max(late):.1f} ms at most"
+    return f"median {median:.1f} ms, 99th percentile {nearly_all:.1f} ms, maximum {max(late):.1f} ms"
 
 
 def percentile(values: Sequence[float], share: float) -> float:
@@ -144,18 +146,16 @@ def percentile(values: Sequence[float], share: float) -> float:
 def spread(report: Report) -> None:
     start = datetime.now(timezone.utc) + timedelta(seconds=3)
     anchors = [start + timedelta(seconds=PERIOD * (number / SCHEDULES - 1)) for number in range(SCHEDULES)]
-    late = fire(report, anchors, start + timedelta(seconds=PERIOD * (ROUNDS + WARM) - 0.5))
-    report.line(f"spread over the period: {shown(late)}")
-    report.budget("spread, median", statistics.median(late), SPREAD_MEDIAN, " ms")
-    report.budget("spread, 99 %", percentile(late, 99), SPREAD_99, " ms")
+    late = fire(report, SPREAD, anchors, start + timedelta(seconds=PERIOD * (ROUNDS + WARM) - 0.5))
+    report.budget(f"{SPREAD}: lateness in the median", statistics.median(late), SPREAD_MEDIAN, " ms")
+    report.budget(f"{SPREAD}: lateness at the 99th percentile", percentile(late, 99), SPREAD_99, " ms")
 
 
 def in_phase(report: Report) -> None:
     start = (datetime.now(timezone.utc) + timedelta(seconds=6)).replace(microsecond=0)
     anchors = [start - timedelta(seconds=PERIOD)] * SCHEDULES
-    late = fire(report, anchors, start + timedelta(seconds=PERIOD * (ROUNDS + WARM - 1) + 8))
-    report.line(f"all in the same second: {shown(late)}")
-    report.budget("in phase, the last one", max(late), IN_PHASE_LAST, " ms")
+    late = fire(report, IN_PHASE, anchors, start + timedelta(seconds=PERIOD * (ROUNDS + WARM - 1) + 8))
+    report.budget(f"{IN_PHASE}: lateness of the last one", max(late), IN_PHASE_LAST, " ms")
 
 
 def compare_with_apscheduler(report: Report) -> None:
@@ -166,7 +166,7 @@ def compare_with_apscheduler(report: Report) -> None:
     words = [str(python), str(peers.HERE / "aps_no_ops.py"), str(SCHEDULES), "25"]
     done = subprocess.run(words, capture_output=True, check=True, text=True)
     late = [float(line) for line in done.stdout.split()]
-    report.line(f"APScheduler, {SCHEDULES} jobs that do nothing, in the same second: {shown(late)}")
+    report.figure(f"APScheduler with {SCHEDULES:,} jobs that do nothing, {IN_PHASE}: lateness", shown(late))
 
 
 def many(report: Report) -> None:
@@ -175,8 +175,8 @@ def many(report: Report) -> None:
         with open_controller(Home(Path(environment["ASSIST_HOME"]))) as controller:
             plan(controller, [now] * MANY, "rate(1h)", timedelta(hours=1))
         with serving(environment) as (process, took):
-            report.line(f"{Counters.of(process.pid).resident:.0f} MiB with {MANY:,} schedules")
-    report.budget(f"start with {MANY:,} schedules", took, START_SECONDS, " s")
+            report.figure(f"resident memory with {MANY:,} schedules", f"{Counters.of(process.pid).resident:.0f} MiB")
+    report.budget(f"a start with {MANY:,} schedules", took, START_SECONDS, " s")
 
 
 def idle(report: Report, seconds: float) -> None:
@@ -189,15 +189,20 @@ def idle(report: Report, seconds: float) -> None:
             before = Counters.of(process.pid)
             time.sleep(seconds)
             after = Counters.of(process.pid)
-    report.budget("idle, resident", after.resident, IDLE_RESIDENT, " MiB")
-    report.budget("idle, processor", (after.cpu - before.cpu) / seconds * 100, IDLE_CPU, " %")
+    report.budget(f"idle with {IDLE_SCHEDULES} schedules: resident memory", after.resident, IDLE_RESIDENT, " MiB")
+    report.budget(
+        f"idle with {IDLE_SCHEDULES} schedules: processor time",
+        (after.cpu - before.cpu) / seconds * 100,
+        IDLE_CPU,
+        " %",
+    )
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = arguments(__file__, __doc__)
     parser.add_argument("--idle", type=float, default=60, metavar="SECONDS", help="for how long an idle one is watched")
     options = parser.parse_args()
-    report = Report(f"The server, {SCHEDULES:,} schedules every {PERIOD:.0f} s (load {os.getloadavg()[0]:.1f})")
+    report = Report(f"`assist serve` with {SCHEDULES:,} schedules of every {PERIOD:.0f} s, {ROUNDS} periods", options)
     spread(report)
     in_phase(report)
     compare_with_apscheduler(report)

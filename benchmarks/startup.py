@@ -2,36 +2,38 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
 
-from benchmarks.measure import ASSIST, Report, command, in_turns, throw_away_home
+from benchmarks.measure import ASSIST, command, in_turns, throw_away_home
+from benchmarks.report import Report, arguments
 
-# Against what importing typer alone takes.
+# Against importing Typer alone.
 VERSION_RATIO = 1.5
 LIST_RATIO = 2.5
 
+TYPER = "`python -c 'import typer'`"
+VERSION = "`assist --version`"
+LIST = "`assist invocation list`"
+
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = arguments(__file__, __doc__)
     parser.add_argument("--turns", type=int, default=15)
-    turns = parser.parse_args().turns
+    options = parser.parse_args()
 
-    report = Report(f"Start-up, {turns} turns")
+    report = Report(f"Start-up, {options.turns} turns", options)
     with throw_away_home() as environment:
         programs = {
-            "python -c pass": [sys.executable, "-c", "pass"],
-            "python -c 'import typer'": [sys.executable, "-c", "import typer"],
-            "assist --version": [ASSIST, "--version"],
-            "assist --help": [ASSIST, "--help"],
-            "assist invocation list": [ASSIST, "invocation", "list"],
+            "`python -c pass`": [sys.executable, "-c", "pass"],
+            TYPER: [sys.executable, "-c", "import typer"],
+            VERSION: [ASSIST, "--version"],
+            "`assist --help`": [ASSIST, "--help"],
+            LIST: [ASSIST, "invocation", "list"],
         }
-        times = in_turns(turns, {name: command(words, environment) for name, words in programs.items()})
-    for taken in times.values():
-        report.line(taken)
-    typer = times["python -c 'import typer'"].median
-    for program, limit in (("assist --version", VERSION_RATIO), ("assist invocation list", LIST_RATIO)):
-        report.budget(f"{program}, against importing typer", times[program].median / typer, limit, " ×")
+        times = in_turns(options.turns, {name: command(words, environment) for name, words in programs.items()})
+    report.times(times.values())
+    for program, limit in ((VERSION, VERSION_RATIO), (LIST, LIST_RATIO)):
+        report.budget(f"{program}, against {TYPER}", times[program].against(times[TYPER]), limit, " ×")
     report.end()
 
 

@@ -19,6 +19,7 @@ from pathlib import Path
 
 from benchmarks import sshd
 
+SSH = "ssh"  # to one host
 ANSIBLE = "ansible -m shell -f 50"
 FLOOR = "the floor: bare TLS"
 FLOOR_PORT = 7434
@@ -33,17 +34,18 @@ HERE = Path(__file__).resolve().parent
 class Peer:
     """A program to compare with. ``words`` has ``{hosts}`` in the place of the file with the list of hosts.
 
-    One that sends has ``{file}`` and ``{to}`` too: the file, and its destination.
+    One that runs on one host has ``{host}`` instead. One that sends has ``{file}`` and ``{to}`` too: the file, and its
+    destination.
     """
 
     name: str
     words: Sequence[str]
     environment: dict[str, str] = field(default_factory=dict)
 
-    def command(self, **paths: Path) -> list[str]:
+    def command(self, **values: Path | str) -> list[str]:
         words = list(self.words)
-        for name, path in paths.items():
-            words = [word.replace(f"{{{name}}}", str(path)) for word in words]
+        for name, value in values.items():
+            words = [word.replace(f"{{{name}}}", str(value)) for word in words]
         return words
 
 
@@ -93,6 +95,7 @@ def _runners(server: sshd.Server) -> Iterator[tuple[str, Peer]]:
     def script(name: str) -> list[str]:
         return [str(tools / "python"), str(HERE / name), "{hosts}", str(server.port), server.user, str(server.key)]
 
+    yield "ssh", Peer(SSH, ["ssh", "-F", config, "{host}", "echo", "hello"])
     yield "paramiko", Peer("paramiko, 32 threads", script("paramiko_pool.py"))
     yield "asyncssh", Peer("asyncssh", script("asyncssh_many.py"))
     yield "parallel-ssh", Peer("parallel-ssh", script("parallel_ssh.py"))

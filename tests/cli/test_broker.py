@@ -306,6 +306,8 @@ def test_credentials_are_one_private_file_that_makes_a_home(
             pki.agent_credentials(home, controller.id, ONE, utc_now())
     for words in (("init", "tls://x"), ("init", "--renew"), ("credentials", "y"), ("revoke", "web1"), ("up",)):
         assert assist("broker", *words).returncode == 65, words
+    again = assist("broker", "init", "tls://x")
+    assert b"this home has joined it\nhint: do that in the home that made" in again.stderr
     refused = assist("instance", "enroll", "--out", "file")
     assert b"install agents for it: this home has joined it\nhint: do that in the home that made" in refused.stderr
     assert assist("broker", "uninstall", "--yes").returncode == 0

@@ -131,7 +131,7 @@ def test_the_hosts_of_the_ssh_configuration(assist: Application) -> None:
     done = assist("instance", "install", "--from-ssh-config", "-o", "json")
     assert done.returncode == 69, done.stderr
     assert [each["Host"] for each in json.loads(done.stdout)] == ["db1", "w1", "w2"]
-    assert b"note: skipped w1.example.com: a host before it is the same machine" in done.stderr
+    assert b"note: skipped w1.example.com (w1): it is the machine in brackets" in done.stderr
     some = assist("instance", "install", "--from-ssh-config", "w*", "-o", "json")
     assert [each["Host"] for each in json.loads(some.stdout)] == ["w1", "w2"]
     none = assist("instance", "install", "--from-ssh-config", "x*")

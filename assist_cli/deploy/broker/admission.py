@@ -29,9 +29,13 @@ _RESTORE = "restore broker/ from a backup"
 
 
 def create(home: Home, controller: str, addresses: Sequence[BrokerAddress], now: datetime) -> None:
-    """Make operator, accounts and the tokens of this controller. Raises Conflict if there are some, FileFailure."""
+    """Make operator, accounts and the tokens of this controller.
+
+    Raises Conflict if there are some or the home has joined a broker, FileFailure.
+    """
     with home.locked(home.broker):
         if broker_folder.exists(home):
+            owned(home)
             places = ", ".join(map(str, broker_folder.settings(home).addresses))
             raise Conflict(
                 f"cannot make a broker: this home has one already, at {places}",

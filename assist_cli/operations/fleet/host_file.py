@@ -23,6 +23,9 @@ from assist_cli.operations.controller import Controller
 from assist_cli.operations.fleet import instances
 from assist_cli.operations.fleet.deployment import InstallRequest
 
+# A reason to skip a host; the one in brackets counts.
+SAME_MACHINE = "it is the machine in brackets"
+
 
 @dataclass(frozen=True)
 class AddRequest:

@@ -15,7 +15,7 @@ from assist_cli.model.names import some_of
 from assist_cli.operations.controller import Controller
 from assist_cli.operations.fleet import instances
 from assist_cli.operations.fleet.deployment import InstallRequest
-from assist_cli.operations.fleet.host_file import located
+from assist_cli.operations.fleet.host_file import SAME_MACHINE, located
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ def to_install(controller: Controller, patterns: Sequence[str]) -> SshHosts:
                 code=codes.INSTANCE_NOT_EXISTS,
             )
     found = SshHosts()
-    seen: set[tuple[object, ...]] = set()
+    seen: dict[tuple[object, ...], str] = {}
     others = []
     for name, origin in known:
         if patterns and not any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns):
@@ -55,11 +55,11 @@ def to_install(controller: Controller, patterns: Sequence[str]) -> SshHosts:
         settings = config.settings(Destination(name), time.monotonic() + controller.timeouts.agent.connect)
         machine = (settings.host, settings.port, settings.user, settings.hop, settings.proxy)
         if machine in seen:
-            others.append(name)
+            others.append(f"{name} ({seen[machine]})")
             continue
-        seen.add(machine)
+        seen[machine] = name
         found.requests.append(InstallRequest(name, name))
         found.origins.append(origin)
     if others:
-        found.notes.append(f"skipped {some_of(others)}: a host before it is the same machine")
+        found.notes.append(f"skipped {some_of(others)}: {SAME_MACHINE}")
     return found

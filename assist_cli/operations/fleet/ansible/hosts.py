@@ -18,7 +18,7 @@ from assist_cli.operations.fleet.ansible import source
 from assist_cli.operations.fleet.ansible.documents import Vaulted
 from assist_cli.operations.fleet.ansible.inventory import ALL, UNGROUPED
 from assist_cli.operations.fleet.deployment import InstallRequest
-from assist_cli.operations.fleet.host_file import AddRequest, located
+from assist_cli.operations.fleet.host_file import SAME_MACHINE, AddRequest, located
 from assist_cli.units import count
 
 # Of several names of a variable the last one that is set wins, as for Ansible.
@@ -78,7 +78,7 @@ def requests(data: bytes, file: str) -> Requests:
     found = source.read(data, file)
     notes = _Notes()
     made = Requests([], [], [], [], [])
-    seen: set[Destination] = set()
+    seen: dict[Destination, str] = {}
     for host, variables in found.variables.items():
         origin = found.origin(host)
         for name, value in variables.items():
@@ -97,9 +97,9 @@ def requests(data: bytes, file: str) -> Requests:
             raise located(error, origin) from None
         machine = Destination(place.host, place.user, place.port)
         if machine in seen:
-            notes.add("a host before it is the same machine", host)
+            notes.add(SAME_MACHINE, f"{host} ({seen[machine]})")
             continue
-        seen.add(machine)
+        seen[machine] = host
         made.names.append(host)
         made.destinations.append(place)
         made.tags.append(tags)
