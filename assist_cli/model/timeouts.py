@@ -25,7 +25,7 @@ class AgentTimeouts(NamedTuple):
     health: float = 10.0  # for the health of an agent
     fetch: float = 15.0  # at least, for the output of a record that has ended, even after its deadline
     stop: float = 15.0  # for the end of everything that a person stops: TERM, 5 s, KILL, and a margin
-    slow_start: float = 0.05  # for a delivery, until another one may begin beside it
+    slow_start: float = 0.05  # for a delivery to wait, until another one may begin beside it
     shortest: float = 0.001  # at least, for a delivery with a time limit, so that it begins
     accepted_soon: float = 1.0  # until an acceptance is written when nothing else is to be written
     retries: tuple[float, ...] = (0.05, 0.1, 0.2, 0.5, 1.0)  # between attempts to connect; then the last one each time

@@ -156,9 +156,10 @@ async def _cancel(*tasks: asyncio.Future[Any]) -> None:
 
 
 class DeliveryWindow:
-    """A limit of concurrent deliveries that grows: by one for each that has ended or has taken ``slow`` seconds.
+    """A limit of concurrent deliveries that grows: by one for each that has ended, or waits for ``slow`` seconds.
 
     If all of many began together, their handshakes would also end together, and so would the wait for the first result.
+    A delivery does not wait for its agent while this loop is busy.
     """
 
     def __init__(self, slow: float) -> None:
@@ -169,13 +170,28 @@ class DeliveryWindow:
     @contextlib.asynccontextmanager
     async def place(self) -> AsyncIterator[None]:
         """Deliver one in the block."""
+        loop = asyncio.get_running_loop()
+        timer: asyncio.TimerHandle | None = None
+
+        def watch() -> None:
+            nonlocal timer
+            timer = loop.call_later(self._slow, waited, loop.time() + self._slow)
+
+        def waited(due: float) -> None:
+            nonlocal timer
+            timer = None
+            if loop.time() > due + self._slow:  # this loop was busy
+                watch()
+            else:
+                self._grow()
+
         async with self._free:
-            growth = asyncio.get_running_loop().call_later(self._slow, self._grow)
+            watch()
             try:
                 yield
             finally:
-                if growth.when() > asyncio.get_running_loop().time():
-                    growth.cancel()
+                if timer is not None:
+                    timer.cancel()
                     self._grow()
 
     def _grow(self) -> None:

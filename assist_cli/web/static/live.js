@@ -243,7 +243,7 @@
   }
 
   // A large page is not asked for all the time; the first results are shown immediately.
-  let updating = false, timer = null, next = 0;
+  let updating = false, timer = null, next = performance.now() + 500;
   function update() {
     if (updating || !live.dataset.part) return;
     const results = document.getElementById("results"), isFirst = ended > 0 && results.dataset.ends === "0";
