@@ -15,7 +15,7 @@ class Deliveries:
     def __init__(self, count: int, slow: float) -> None:
         self.ends = [asyncio.Event() for _ in range(count)]
         self.begun = 0
-        self._window = DeliveryWindow(slow)
+        self._window = DeliveryWindow(FIRST, slow)
         self._more = asyncio.Event()
         self._tasks = [asyncio.create_task(self._deliver(each)) for each in self.ends]
 

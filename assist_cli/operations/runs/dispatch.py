@@ -41,7 +41,7 @@ T = TypeVar("T")
 
 LATENESS = 1.0  # seconds by which a wakeup may be late; after more, the process was suspended
 DELIVERIES = 256  # concurrent connects and deliveries …
-FIRST = 16  # … of which these begin together
+FIRST = 16  # … of which these begin together in a server
 
 
 def send(controller: Controller, invocation: Invocation) -> None:
@@ -156,16 +156,16 @@ async def _cancel(*tasks: asyncio.Future[Any]) -> None:
 
 
 class DeliveryWindow:
-    """A limit of concurrent deliveries that grows: by one for each that has ended, or waits for ``slow`` seconds.
+    """A limit of concurrent deliveries that grows from ``first``: by one for each that ends or waits ``slow`` seconds.
 
     If all of many began together, their handshakes would also end together, and so would the wait for the first result.
     A delivery does not wait for its agent while this loop is busy.
     """
 
-    def __init__(self, slow: float) -> None:
+    def __init__(self, first: int, slow: float) -> None:
         self._slow = slow
-        self._size = FIRST
-        self._free = asyncio.Semaphore(FIRST)
+        self._size = first
+        self._free = asyncio.Semaphore(first)
 
     @contextlib.asynccontextmanager
     async def place(self) -> AsyncIterator[None]:
@@ -186,7 +186,8 @@ class DeliveryWindow:
                 self._grow()
 
         async with self._free:
-            watch()
+            if self._size < DELIVERIES:
+                watch()
             try:
                 yield
             finally:
@@ -220,7 +221,8 @@ class _Dispatch:
         self._failures = 0
         self._writer = writer or BatchWriter(controller)
         self._connections = asyncio.Semaphore(min(concurrency.connections(), rollout.concurrency or sys.maxsize))
-        self._deliveries = DeliveryWindow(controller.timeouts.agent.slow_start)
+        first = FIRST if writer is not None else DELIVERIES  # the loop of a server has to answer others too
+        self._deliveries = DeliveryWindow(first, controller.timeouts.agent.slow_start)
         self._queued: list[InvocationInstance] = []
         self._until = None if patience is None else time.monotonic() + patience  # the clock of the loop
 
