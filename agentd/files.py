@@ -17,13 +17,13 @@ _MODE = re.compile(r"0?[0-7]{3,4}\Z")
 
 
 def put(order, channel):
-    """Carry out ``order`` (the params of file.put), from acceptance to result."""
+    """Carry out ``order`` (the params of file.put), from acceptance to result. Return its Folder, as ``shim.run``."""
     signal.signal(signal.SIGTERM, signal.SIG_IGN)  # too short to be stopped
     journal = {key: value for key, value in order.items() if key != "content"}
     temporary = journal["temporary"] = os.path.join(order["directory"], ".assist-%s.tmp" % order["record"])
     folder = shim.accept(order, journal, channel)
     if folder is None:
-        return
+        return None
     os.umask(0o022)  # for folders made here; the file gets its mode when it is made
     result = RecordResult()
     try:
@@ -35,6 +35,7 @@ def put(order, channel):
         where = os.path.join(order["directory"], order["name"])
         result.fail("FileCreateFail", "cannot write '%s': %s" % (where, error.strerror))
     folder.finish(result.document())
+    return folder
 
 
 def _receive(order, temporary):

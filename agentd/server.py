@@ -11,6 +11,7 @@ import os
 import time
 import traceback
 
+import agentd
 from agentd import listeners, lock, methods, platform
 from agentd.admission import Admission
 from agentd.epochs import Epochs
@@ -130,7 +131,7 @@ class AgentServer:
         if hasattr(gc, "freeze"):
             gc.freeze()  # these objects are shared with every child; exclude them from collections
         where = self.settings.socket if listeners.local_socket.AVAILABLE else self.settings.listen or "a broker"
-        self.log("agent of instance %s serves on %s" % (self.instance, where))
+        self.log("agentd %s of instance %s serves on %s" % (agentd.__version__, self.instance, where))
         on_ready()
         why = self.loop.run_until_complete(self._over)
         self.log("shutting down: %s" % why)

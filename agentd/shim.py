@@ -34,9 +34,12 @@ def accept(order, journal, channel):
 
 
 def run(order, channel):
-    """Run ``order`` (a dict: the params of task.run and the settings it needs) from acceptance to exit."""
+    """Run ``order`` (a dict: the params of task.run and the settings it needs) from acceptance to exit.
+
+    Like all that work on a record, return its Folder: the caller releases it. None if the record is refused.
+    """
     with runner.catch_signals() as signals:
-        _run(order, channel, signals)
+        return _run(order, channel, signals)
 
 
 def _run(order, channel, signals):
@@ -45,7 +48,7 @@ def _run(order, channel, signals):
     journal["script"] = script.file_path(order["script_dir"], order["record"], order["type"], order["ending"])
     folder = accept(order, journal, channel)
     if folder is None:
-        return
+        return None
     os.umask(0o022)  # for the script; our own files get explicit modes
     result = RecordResult(order["secrets"])
     try:
@@ -57,10 +60,11 @@ def _run(order, channel, signals):
     if result.saved and not order["keep_script"]:
         _remove_file(journal["script"])
     folder.finish(result.document())
+    return folder
 
 
 def close_orphan(order, channel):
-    """End the rest of a record whose shim has ended without a result, and write that result.
+    """End the rest of a record whose shim has ended without a result, and write that result, unless it is complete.
 
     ``order``: record, spool, booted (True if the machine was restarted since). Called when an agent finds the record.
     """
@@ -69,6 +73,8 @@ def close_orphan(order, channel):
     folder.hold()
     channel.settle()
     channel.say(accepted=True)
+    if folder.complete():
+        return folder
     journal = folder.read("request.json") or {}
     left = set() if order["booted"] else processes.end_orphans(order["record"], *folder.script())
     if journal.get("script") and not journal.get("keep_script"):
@@ -83,6 +89,7 @@ def close_orphan(order, channel):
         result.fail("ExecutionInterrupted", "the process that tended it vanished; its exit code is not known")
     result.leave(left)
     folder.finish(result.document())
+    return folder
 
 
 def _remove_file(path):

@@ -9,7 +9,8 @@ Making the folder is the claim, so a record id runs at most once. Its files::
     alive           its wakeup: held by the shim while it lives
     output-*        the script's output, see ``output``
     stopping        exists once a stop has begun
-    result.json     the result; its space on the disk is reserved when the record is accepted
+    result.tmp      the space of the result on the disk, reserved when the record is accepted
+    result.json     the result: that file, renamed when its content is synced
 
 ``.enrolment`` has a random id of this journal. Another journal has another id. So a controller does not send records of
 this journal to another one, which cannot know the ones that ran. ``.gone`` has a file for each deleted record, with its
@@ -32,6 +33,8 @@ wakeup = platform.load("wakeup")
 
 _GONE = ".gone"
 _RESULT_ROOM = 4096  # one block of most disks, so a shorter result frees nothing
+
+_NOTES = {}  # the pid of this process → the ``shim.pid`` of its last record
 
 
 class Claimed(Exception):
@@ -144,7 +147,7 @@ class Folder:
         self._wakeup = None
 
     def name(self, name):
-        return os.path.join(self.path, name)
+        return self.path + os.sep + name
 
     def exists(self):
         return os.path.isdir(self.path)
@@ -172,18 +175,15 @@ class Folder:
         self._wakeup = wakeup.Wakeup(self.path)
 
     def release(self):
-        """Stop being its shim. The listener is notified."""
+        """Stop being its shim, which signals its end to the agent."""
         if self._wakeup is not None:
             self._wakeup.close()
             self._wakeup = None
 
     def announce_output(self):
         """Signal new output to the agent."""
-        self._announce(wakeup.PROGRESS)
-
-    def _announce(self, byte):
         if self._wakeup is not None:
-            self._wakeup.send(byte)
+            self._wakeup.send()
 
     def reserve(self):
         """Reserve the space of the result, for a full disk."""
@@ -201,7 +201,10 @@ class Folder:
             os.close(descriptor)
 
     def finish(self, result):
-        """Write ``result`` (a dict) to the journal, sync it, signal the agent, and release. Raises OSError."""
+        """Write ``result`` (a dict) to the journal and sync it. Raises OSError.
+
+        Its name is not synced: after a power cut ``complete`` finds the result under the name of its reserved space.
+        """
         data = json.dumps(result, separators=(",", ":")).encode("ascii")
         descriptor = disk.patiently(os.open, self.name("result.tmp"), os.O_WRONLY | os.O_CREAT, 0o600)
         try:
@@ -210,10 +213,17 @@ class Folder:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+        self._name_result()
+
+    def complete(self):
+        """Return True if there is a result whose shim died, or the machine, before it had its name. Raises OSError."""
+        if self.read("result.tmp") is None:
+            return False
+        self._name_result()
+        return True
+
+    def _name_result(self):
         disk.patiently(os.replace, self.name("result.tmp"), self.name("result.json"))
-        disk.sync_folder(self.path)
-        self._announce(wakeup.ENDED)
-        self.release()
 
     def write(self, name, value):
         """Write a small JSON file of the journal and sync it. Raises OSError."""
@@ -233,8 +243,16 @@ class Folder:
             return None
 
     def note_shim(self):
-        """Note the process of the shim, so that a stop finds it. Raises OSError."""
-        self._note("shim.pid", os.getpid())
+        """Note the process of the shim, so that a stop finds it. Raises OSError.
+
+        All records of a shim share one file, because a new one may take the disk more time than all else here.
+        """
+        path, pid = self.name("shim.pid"), os.getpid()
+        try:
+            os.link(_NOTES[pid], path)
+        except (KeyError, OSError):  # its first record, or the one before was deleted
+            self._note("shim.pid", pid)
+        _NOTES[pid] = path
 
     def note_script(self, pid, started):
         """Note the main process of the script. On a full disk its environment identifies it too."""

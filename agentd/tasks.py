@@ -276,13 +276,13 @@ class Tasks:
     def _listen(self, task):
         """Wait for the wakeup of a record. Without a free descriptor, retry later."""
         try:
-            task.wakeup = wakeup.WakeupListener(self._loop, task.folder.path, lambda sent: self._on_wakeup(task, sent))
+            task.wakeup = wakeup.WakeupListener(self._loop, task.folder.path, lambda held: self._on_wakeup(task, held))
         except OSError as error:
             self._log("cannot listen to record %s: %s" % (task.record, error.strerror))
             self._loop.call_later(_RETRY, self._listen, task)
 
-    def _on_wakeup(self, task, sent):
-        if sent and wakeup.ENDED not in sent:
+    def _on_wakeup(self, task, held):
+        if held:
             for watcher in task.watchers:
                 watcher.wake()
             return

@@ -10,14 +10,14 @@ _BINARY = (("TiB", 40), ("GiB", 30), ("MiB", 20), ("KiB", 10))
 
 # Control characters, line and paragraph separators, and characters that change the direction of text. None of them may
 # reach a terminal.
-_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
-_WHITE_SPACE = re.compile(r"[ \t\r\f\v]+")
+_CONTROL = "[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]"
+_WHITE_SPACE = r"[ \t\r\f\v]+"
 
 _NUMBER = r"\d+(?:\.\d+)?"
 _PART = (
     rf"({_NUMBER})\s*(s(?:ec(?:ond)?s?)?|m(?:in(?:ute)?s?)?|h(?:(?:ou)?rs?)?|d(?:ays?)?|w(?:(?:ee)?ks?)?)(?![a-z])\s*"
 )
-_DURATION = re.compile(rf"{_NUMBER}|(?:{_PART})+", re.ASCII)
+_DURATION = rf"{_NUMBER}|(?:{_PART})+"
 HUNDRED_YEARS = 100 * 366 * 86_400  # in seconds
 _SECONDS_IN = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 
@@ -79,12 +79,12 @@ def took(length: timedelta) -> str:
 
 def escape(text: str, *, keep: str = "") -> str:
     """Return the text with each control character written out (``\\x1b``), except those in ``keep``."""
-    return _CONTROL.sub(lambda found: found[0] if found[0] in keep else _written_out(found[0]), text)
+    return re.sub(_CONTROL, lambda found: found[0] if found[0] in keep else _written_out(found[0]), text)
 
 
 def escape_json(text: str) -> str:
     """Return a JSON text with each control character as ``\\u001b``. Its meaning stays the same."""
-    return _CONTROL.sub(lambda found: found[0] if found[0] == "\n" else f"\\u{ord(found[0]):04x}", text)
+    return re.sub(_CONTROL, lambda found: found[0] if found[0] == "\n" else f"\\u{ord(found[0]):04x}", text)
 
 
 def _written_out(character: str) -> str:
@@ -96,14 +96,14 @@ def one_line(text: str) -> str:
 
     A byte order mark at its beginning is removed.
     """
-    lines = (_WHITE_SPACE.sub(" ", line).strip() for line in text.removeprefix("\ufeff").split("\n"))
+    lines = (re.sub(_WHITE_SPACE, " ", line).strip() for line in text.removeprefix("\ufeff").split("\n"))
     return escape(" ↵ ".join(line for line in lines if line))
 
 
 def seconds_of(text: str) -> float | None:
     """Parse a duration (``90``, ``30s``, ``5min``, ``1h30m``, ``2 weeks``) into seconds. Return None for other text."""
     text = text.strip().lower()
-    if not _DURATION.fullmatch(text):
+    if not re.fullmatch(_DURATION, text, re.ASCII):
         return None
     parts = re.findall(_PART, text, re.ASCII) or [(text, "")]
     return sum(float(number) * _SECONDS_IN[unit[:1]] for number, unit in parts)

@@ -11,7 +11,6 @@ import itertools
 import random
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -98,7 +97,7 @@ def add_rare(controller: Controller) -> None:
     outcomes = _outcomes(invocation, random.Random(7))
     for record_id in itertools.islice(outcomes, 3):
         data = f"there is {RARE} in it\n".encode()
-        outcomes[record_id] = replace(outcomes[record_id], output=Output(data, (len(data),)))
+        outcomes[record_id] = outcomes[record_id]._replace(output=Output(data, (len(data),)))
     with controller.database.transaction() as transaction:
         invocations.add(transaction, invocation)
         records.settle(transaction, outcomes)

@@ -15,7 +15,7 @@ class ModeRefused(PermissionError):
 
 
 def write_new(folder, name, content, owner, mode):
-    """Make the file ``name`` in the open folder, sync it, and return its open descriptor.
+    """Make the file ``name`` in the open folder and return its open descriptor. It is not synced.
 
     ``owner`` is (uid, gid). Writing and changing the owner both clear bits of the mode, so the mode is set last.
     Raises ModeRefused, FileExistsError, OSError; then no file is left.
@@ -26,7 +26,6 @@ def write_new(folder, name, content, owner, mode):
         disk.write_all(descriptor, content)
         os.fchown(descriptor, *owner)
         os.fchmod(descriptor, mode)
-        os.fsync(descriptor)
         status = os.fstat(descriptor)
         if (status.st_uid, status.st_gid) != owner:
             raise PermissionError(errno.EPERM, "the system does not allow this owner and group")

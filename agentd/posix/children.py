@@ -10,6 +10,7 @@ child ends too, immediately or after its order.
 
 import functools
 import gc
+import itertools
 import json
 import os
 import signal
@@ -21,9 +22,9 @@ import traceback
 from agentd import channel
 from agentd.posix import processes
 
-_IDLE = 1  # children that may wait for longer than _MOMENT
+_IDLE = 1  # children that may wait for longer than _MOMENT without an order
 _MOMENT = 1.0  # seconds
-_ORDERS = 100  # after which a child ends: its garbage collection is off
+_ORDERS = 1000  # after which a child ends: its garbage collection is off
 _BLOCK = 64 * 1024
 _LOCK = struct.Struct("i")
 
@@ -37,6 +38,7 @@ class Children:
         self._idle = []  # children that wait for an order, the last used at the end
         self._generation = 0
         self._trimming = False
+        self._unused = 0  # children that got no order since the last trimming: the first ones of ``_idle``
 
     def spawn(self, body, order):
         """Have a child call ``body(order, channel)``. Return a future of its first message, a dict, or of
@@ -44,8 +46,10 @@ class Children:
         """
         parcel = channel.pack(body, order)
         while self._idle:
+            child = self._idle.pop()
+            self._unused = min(self._unused, len(self._idle))
             try:
-                return self._idle.pop().give(parcel, self._lock)
+                return child.give(parcel, self._lock)
             except OSError:
                 continue  # it was killed while waiting
         return _Child(self._loop, self._generation, self._add_idle, self._drop_idle).give(parcel, self._lock)
@@ -57,19 +61,24 @@ class Children:
             child.close()
 
     def _add_idle(self, child):
-        """Add a child that waits. While several orders run concurrently, the next one comes soon."""
+        """Add a child that waits, for a while more than one: when orders run concurrently, the next ones come soon."""
         if child.generation != self._generation:
             child.close()
             return
         self._idle.append(child)
+        self._trim_later()
+
+    def _trim_later(self):
         if len(self._idle) > _IDLE and not self._trimming:
             self._trimming = True
-            self._loop.call_later(_MOMENT, self._end_surplus)
+            self._unused = len(self._idle)
+            self._loop.call_later(_MOMENT, self._trim)
 
-    def _end_surplus(self):
+    def _trim(self):
         self._trimming = False
-        while len(self._idle) > _IDLE:
-            self._idle[0].close()
+        for child in self._idle[: min(self._unused, len(self._idle) - _IDLE)]:
+            child.close()
+        self._trim_later()
 
     def _drop_idle(self, child):
         if child in self._idle:
@@ -169,6 +178,7 @@ def _run(end):
         signal.set_wakeup_fd(-1)
         os.setsid()
         _close_all_but({0, 1, 2, end.fileno()})
+        processes.default_signals()
         processes.adopt_orphans()
         _do_orders(end)
         status = 0
@@ -181,21 +191,25 @@ def _run(end):
 
 def _do_orders(end):
     """Carry out orders while the agent sends them and nothing of the last one is left."""
-    for number in range(_ORDERS):
+    take_name = _names()
+    for number in itertools.count(1):
         os.umask(0o077)
-        processes.default_signals()
-        if number:
-            _take_name("agentd-idle")
-            channel.say(end.fileno(), idle=True)
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)  # an order may have changed it
         line, lock = _receive(end)
         if not line:
             return
         body, order, _ = channel.unpack(line)
-        _take_name("agentd-" + body.__name__)
+        take_name("agentd-" + body.__name__)
         speech = channel.Channel(end.fileno(), functools.partial(os.close, lock))
-        body(order, speech)
+        folder = body(order, speech)
         speech.settle()
-        if order.get("secrets") or _has_children():
+        waits = number < _ORDERS and not (order.get("secrets") or _has_children())
+        if waits:
+            take_name("agentd-idle")
+            channel.say(end.fileno(), idle=True)
+        if folder is not None:
+            folder.release()  # last: the agent may answer with the next order, for which a child waits then
+        if not waits:
             return
 
 
@@ -220,13 +234,13 @@ def _has_children():
     return True
 
 
-def _take_name(name):
-    """Set the process name for ``ps`` and ``top``, if the system can."""
+def _names():
+    """Return a function that sets the process name for ``ps`` and ``top``, if the system can."""
     try:
-        with open("/proc/self/comm", "wb", buffering=0) as file:
-            file.write(name.encode("ascii"))
+        file = open("/proc/self/comm", "wb", buffering=0)
     except OSError:
-        pass
+        return lambda name: None
+    return lambda name: file.write(name.encode("ascii"))
 
 
 def _close_all_but(keep):

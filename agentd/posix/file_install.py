@@ -39,6 +39,7 @@ def install(order, temporary):
     try:
         descriptor = _write(anchor, temporary, order["content"], owner, mode)
         try:
+            os.fsync(descriptor)
             if not _is_at(anchor, temporary, descriptor):
                 raise PermissionError(errno.EPERM, "another user has replaced it")
             _name(anchor, temporary, order["name"], order["overwrite"])

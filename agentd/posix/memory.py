@@ -15,6 +15,7 @@ _SMALL = range(512, _HEADER, -8)  # bytes: up to this size Python has its own bl
 _LARGE = (range(65536, 4104, -12288), range(4104, 0, -16))  # bytes; with 8 bytes for the size, each is a whole block
 _MOST = 100000  # limit of blocks of one size, for systems that only reuse memory
 _EDGE = 8192  # bytes at both ends of a free block that malloc_trim leaves as they are
+_DONTNEED = 4  # MADV_DONTNEED of Linux
 _UNCACHED = 2048  # bytes of a block that the C library does not cache
 
 
@@ -24,6 +25,7 @@ def prepare():
         wipe()  # functions keep the memory of their first call; it must not have had a secret
     else:
         _trim()
+    _unmap_unchanged()
 
 
 def wipe():
@@ -95,6 +97,27 @@ def _trim():
     if give is not None:
         give(0)
     return give is not None
+
+
+def _unmap_unchanged():
+    """Unmap the pages of files that are as they are on the disk: most of the code, which only the start needed.
+
+    The system maps a page again when it is used. A mapping with a changed page, by a relocation or a debugger, stays.
+    """
+    release = getattr(ctypes.CDLL(None), "madvise", None)
+    if release is None:
+        return
+    try:
+        with open("/proc/self/smaps", "rb") as lines:
+            for line in lines:
+                words = line.split()
+                if b"-" in words[0]:
+                    first, end = (int(address, 16) for address in words[0].split(b"-"))
+                    is_file = words[1].endswith(b"p") and words[-1].startswith(b"/")
+                elif words[:2] == [b"Anonymous:", b"0"] and is_file:
+                    release(ctypes.c_void_p(first), ctypes.c_size_t(end - first), _DONTNEED)
+    except OSError:
+        pass
 
 
 def _regions():

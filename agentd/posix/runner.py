@@ -2,8 +2,9 @@
 
 import contextlib
 import functools
+import math
 import os
-import selectors
+import select
 import signal
 import subprocess
 import time
@@ -43,14 +44,11 @@ class Runner(BaseRunner):
     def __init__(self, folder, order, path, result, signals):
         super(Runner, self).__init__(folder, order, path, result)
         self._signals = signals
-        self._selector = selectors.DefaultSelector()
+        self._streams = {}  # descriptor of an open pipe → stream
+        self._poll = select.poll()
+        self._poll.register(signals, select.POLLIN)
         self._asked = set()  # pids that were sent TERM
         self._next_check = 0.0  # next check of a tree that is being ended
-
-    def run(self):
-        with self._selector:
-            self._selector.register(self._signals, selectors.EVENT_READ, self._on_signals)
-            super(Runner, self).run()
 
     def _start(self):
         account = Account(self._order["username"])
@@ -74,8 +72,9 @@ class Runner(BaseRunner):
             raise
         self._started(time.monotonic())
         self._folder.note_script(self._main.pid, self._result.started)
-        for number, pipe in ((1, self._main.stdout), (2, self._main.stderr)):
-            self._selector.register(pipe, selectors.EVENT_READ, number)
+        for stream, pipe in ((1, self._main.stdout), (2, self._main.stderr)):
+            self._streams[pipe.fileno()] = stream
+            self._poll.register(pipe, select.POLLIN)
 
     def _follow(self):
         with self._main.stdout, self._main.stderr:
@@ -84,11 +83,12 @@ class Runner(BaseRunner):
 
     def _follow_to_end(self):
         while True:
-            for key, _ in self._selector.select(max(self._wake() - time.monotonic(), 0)):
-                if callable(key.data):
-                    key.data()
+            left = max(self._wake() - time.monotonic(), 0)
+            for descriptor, _ in self._poll.poll(math.ceil(left * 1000)):
+                if descriptor == self._signals:
+                    self._on_signals()
                 else:
-                    self._read(key.fileobj, key.data)
+                    self._read(descriptor)
             now = time.monotonic()
             if now < self._next_check:
                 continue
@@ -103,8 +103,7 @@ class Runner(BaseRunner):
         The reader is a program, not a fork, which would take megabytes. It outlives shim and agent, and ends with the
         last holder of the pipe.
         """
-        pipes = [key.fileobj for key in self._selector.get_map().values() if not callable(key.data)]
-        for pipe in pipes:
+        for pipe in self._streams:
             try:
                 subprocess.Popen(
                     _READER,
@@ -126,12 +125,13 @@ class Runner(BaseRunner):
             return self._drained
         return self._next_check
 
-    def _read(self, pipe, stream):
-        data = os.read(pipe.fileno(), output.READ)
+    def _read(self, pipe):
+        data = os.read(pipe, output.READ)
         if data:
-            self._take(stream, data)
+            self._take(self._streams[pipe], data)
         else:
-            self._selector.unregister(pipe)
+            self._poll.unregister(pipe)
+            del self._streams[pipe]
 
     def _on_signals(self):
         numbers = os.read(self._signals, 4096)
@@ -154,7 +154,7 @@ class Runner(BaseRunner):
                 self._exited(status, time.monotonic())
 
     def _pipes_open(self):
-        return len(self._selector.get_map()) > 1
+        return bool(self._streams)
 
     def _members(self):
         return processes.descendants(os.getpid(), self._main.pid)

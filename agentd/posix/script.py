@@ -43,7 +43,8 @@ def command_words(kind, content, path):
 def write_file(path, content, account):
     """Save the script at the absolute ``path``: a new file, mode 0700, of ``account``. Nothing is overwritten.
 
-    Raises Refusal: ``ScriptFileExisted``; ``ExecutionException``, also if others can replace files in the folder.
+    It is not synced: after a power cut nobody needs it. Raises Refusal: ``ScriptFileExisted``; ``ExecutionException``,
+    also if others can replace files in the folder.
     """
     folder, name = os.path.split(path)
     owner = (account.uid, account.gid if account.switch else os.getegid())

@@ -1,13 +1,10 @@
 """The wakeup of a record: its shim, in another process, signals the agent (POSIX).
 
-It is a FIFO in the record's folder. The shim holds it open and writes a byte for news. A listener sees end of file when
-the shim ends. So no polling is needed, and a later agent can listen in place of an earlier one.
+It is a FIFO in the record's folder. The shim holds it open and writes a byte for new output. A listener sees end of
+file when the shim closes it, or dies. So no polling is needed, and a later agent can listen in place of an earlier one.
 """
 
 import os
-
-PROGRESS = b"o"
-ENDED = b"f"
 
 _NAME = "alive"
 
@@ -23,10 +20,10 @@ class Wakeup:
             pass
         self._descriptor = os.open(path, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
 
-    def send(self, byte):
-        """Signal the listener. If the pipe is full, it has a signal already."""
+    def send(self):
+        """Signal new output to the listener. If the pipe is full, it has a signal already."""
         try:
-            os.write(self._descriptor, byte)
+            os.write(self._descriptor, b"o")
         except BlockingIOError:
             pass
 
@@ -36,7 +33,7 @@ class Wakeup:
 
 
 class WakeupListener:
-    """The agent's end: calls ``woken`` with the bytes, and with ``b""`` when no shim holds it. Raises OSError."""
+    """The agent's end: calls ``woken(held)`` for new output, and with False when no shim holds it. Raises OSError."""
 
     def __init__(self, loop, folder, woken):
         self._loop = loop
@@ -52,7 +49,7 @@ class WakeupListener:
             sent = os.read(self._descriptor, 65536)
         except BlockingIOError:
             return
-        self._woken(sent)
+        self._woken(sent != b"")
 
     def close(self):
         self._loop.remove_reader(self._descriptor)

@@ -71,7 +71,9 @@ def become_child():
     try:
         body, order, agent = channel.unpack(sys.stdin.buffer.read())
         lock = _kernel.share(agent["agent"], agent["lock"])  # fails, as intended, if the agent has ended
-        body(order, channel.Channel(1, functools.partial(_kernel.close, lock)))
+        folder = body(order, channel.Channel(1, functools.partial(_kernel.close, lock)))
+        if folder is not None:
+            folder.release()
         status = 0
     except BaseException:
         traceback.print_exc(file=sys.stderr)

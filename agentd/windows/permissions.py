@@ -13,6 +13,7 @@ from ctypes import byref, c_void_p, c_wchar_p, sizeof
 from ctypes.wintypes import BOOL, DWORD, HANDLE
 
 _PRIVATE = "D:P(A;OICI;FA;;;SY)(A;OICI;FA;;;BA)(A;OICI;FA;;;OW)"
+_OF_ADMINISTRATORS = "O:BA" + _PRIVATE
 _TRUSTED = {"SY", "BA", "OW", "CO"}
 _SDDL = re.compile(r"(?:O:(?P<owner>[^:()]+?))?(?:D:(?P<flags>[A-Z_]*)(?P<entries>(?:\([^)]*\))*))?\Z")
 
@@ -65,20 +66,26 @@ def open_file(path, flags):
 def make_private(folder):
     """Make ``folder``, and those above it, if missing, for its owner alone. Raises OSError.
 
-    An existing one must belong to this user, and nobody else may use it.
+    An existing one must belong to this user, and nobody else may use it. That of an administrator belongs to the
+    administrators: an agent that runs as the system uses it too.
     """
     folder = absolute(folder)
     os.makedirs(os.path.dirname(folder), exist_ok=True)
     try:
         _make_folder(folder)
     except FileExistsError:
-        _check_private(folder)
+        check_private(folder)
+
+
+def is_administrator():
+    """Return True if this process has the rights of an administrator."""
+    return bool(ctypes.windll.shell32.IsUserAnAdmin())
 
 
 def _make_folder(path):
     """Make a folder that is private from the start. Raises OSError."""
     kernel, advapi = _libraries()
-    descriptor = _parse(advapi, _PRIVATE)
+    descriptor = _parse(advapi, _OF_ADMINISTRATORS if is_administrator() else _PRIVATE)
     try:
         attributes = _Attributes(sizeof(_Attributes), descriptor, False)
         _need(kernel.CreateDirectoryW(c_wchar_p(path), byref(attributes)))
@@ -86,7 +93,7 @@ def _make_folder(path):
         kernel.LocalFree(descriptor)
 
 
-def _check_private(path):
+def check_private(path):
     """Raise PermissionError if another user owns ``path`` or may use it."""
     kernel, advapi = _libraries()
     descriptor = c_void_p()

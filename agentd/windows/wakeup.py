@@ -10,9 +10,6 @@ import os
 from agentd import disk
 from agentd.windows import _kernel, processes
 
-PROGRESS = b"o"
-ENDED = b"f"
-
 _NAME = "alive"
 _INTERVAL = 0.1  # seconds
 
@@ -25,7 +22,7 @@ class Wakeup:
         holder = json.dumps([pid, processes.start_time(pid)])
         disk.write_whole(os.path.join(folder, _NAME), holder.encode("ascii"), sync=False)
 
-    def send(self, byte):
+    def send(self):
         """Do nothing: the listener sees the change in the folder."""
 
     def close(self):
@@ -33,7 +30,7 @@ class Wakeup:
 
 
 class WakeupListener:
-    """The agent's end: calls ``woken`` with the bytes, and with ``b""`` when no shim holds it. Raises OSError."""
+    """The agent's end: calls ``woken(held)`` for new output, and with False at the end. Raises OSError."""
 
     def __init__(self, loop, folder, woken):
         self._loop = loop
@@ -47,13 +44,13 @@ class WakeupListener:
         # before the result is checked: the last write of a holder becomes visible after its end
         gone = self._process is None or _kernel.has_ended(self._process)
         if gone or os.path.exists(os.path.join(self._folder, "result.json")):
-            self._woken(b"" if gone else ENDED)
+            self._woken(False)
             return
         self._timer = self._loop.call_later(_INTERVAL, self._check)
         newest = _newest_output(self._folder)
         if newest != self._seen:
             self._seen = newest
-            self._woken(PROGRESS)
+            self._woken(True)
 
     def close(self):
         self._timer.cancel()

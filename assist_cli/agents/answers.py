@@ -5,8 +5,6 @@ a length. Unknown fields are dropped, because a newer agent may send more. A fie
 ``Misfit``. docs/protocol.md shows the table.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple

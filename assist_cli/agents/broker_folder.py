@@ -15,15 +15,12 @@ A home that joined with ``assist broker join`` has the first two and an empty fi
 can admit nobody.
 """
 
-from __future__ import annotations
-
 import ipaddress
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from assist_cli import codes
 from assist_cli.errors import Conflict, FileFailure, InvalidParameter
@@ -39,8 +36,7 @@ _LONGEST_NAME = 253
 _FORM = "an address of a broker is tls://HOST[:PORT], like tls://broker.example.com:4222"
 
 
-@dataclass(frozen=True, order=True)
-class BrokerAddress:
+class BrokerAddress(NamedTuple):
     """Host and port of a broker. ``host`` is a name or a numeric address, without brackets."""
 
     host: str
@@ -63,8 +59,7 @@ class BrokerAddress:
         return f"tls://{self.place}"
 
 
-@dataclass(frozen=True)
-class BrokerSettings:
+class BrokerSettings(NamedTuple):
     """The content of ``broker.json``.
 
     ``controller`` is the name of this one, ``others`` are those with credentials of their own. ``accounts``: SYS, FLEET

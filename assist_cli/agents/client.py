@@ -8,15 +8,12 @@ Messages are checked by ``answers``. An answer that does not fit raises InvalidA
 its watch. A message without a request or watch, or not a message at all, ends the connection.
 """
 
-from __future__ import annotations
-
 import asyncio
 import ssl
 from collections import deque
 from collections.abc import AsyncGenerator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timezone
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 from agentd.wire import protocol
 from assist_cli import codes
@@ -40,8 +37,7 @@ QUEUE_HIGH = 64
 QUEUE_LOW = 16
 
 
-@dataclass(frozen=True)
-class TaskResult:
+class TaskResult(NamedTuple):
     """The result of a task as its agent reports it. Times are seconds since the epoch, by the instance's clock."""
 
     state: InvocationStatus
@@ -53,8 +49,7 @@ class TaskResult:
     output_bytes: int
 
 
-@dataclass(frozen=True)
-class Chunk:
+class Chunk(NamedTuple):
     """Bytes that a task wrote to a stream, from ``offset`` of its output on."""
 
     stream: Stream
@@ -62,19 +57,17 @@ class Chunk:
     data: bytes
 
 
-@dataclass(frozen=True)
-class OutputGap:
+class OutputGap(NamedTuple):
     """Bytes from ``offset`` on that are not available: deleted, or over the limit of the watch."""
 
     offset: int
-    count: int
+    size: int
 
 
 WatchEvent = Chunk | OutputGap | TaskResult
 
 
-@dataclass(frozen=True)
-class TaskPage:
+class TaskPage(NamedTuple):
     """A part of the output of a task so far, and the offset of the ``next`` part; None when there is none yet.
 
     On the last page ``produced`` is the size of all output so far, unless the agent is too old to report it.
@@ -423,13 +416,13 @@ class _Watch:
             known = self._offset - event.offset
             if known < 0:
                 raise Misfit(f"'offset' is {event.offset}, not {self._offset}")
-            size = len(event.data) if isinstance(event, Chunk) else event.count
+            size = len(event.data) if isinstance(event, Chunk) else event.size
             if size <= known:
                 return
             if isinstance(event, Chunk):
                 event = Chunk(event.stream, self._offset, event.data[known:]) if known else event
             else:
-                event = OutputGap(self._offset, event.count - known)
+                event = OutputGap(self._offset, event.size - known)
             self._offset += size - known
             if self._offset > answers.MOST_BYTES:
                 raise Misfit("the output is larger than possible")

@@ -5,14 +5,11 @@ as the agent, and would be sent scripts and secrets. Until the instance gets a n
 by any kind of address.
 """
 
-from __future__ import annotations
-
 import json
 import ssl
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
 from datetime import timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from assist_cli.errors import ClientAuthFailed, FileFailure
 from assist_cli.paths import Home, write_whole
@@ -23,8 +20,7 @@ BACKDATED = timedelta(days=1)
 _AGAIN = "to admit it with a new key: assist instance install HOST"
 
 
-@dataclass(frozen=True)
-class Revocation:
+class Revocation(NamedTuple):
     """The revocation of one instance: certificates that were made up to ``second`` (since the epoch) are refused.
 
     ``is_closed`` is True until it gets a newer one.
@@ -49,7 +45,7 @@ def read(home: Home) -> dict[str, Revocation]:
 
 def write(home: Home, revocations: dict[str, Revocation]) -> None:
     """Write the revocations. Raises FileFailure."""
-    document = {name: asdict(each) for name, each in sorted(revocations.items())}
+    document = {name: each._asdict() for name, each in sorted(revocations.items())}
     write_whole(home.pki / "revoked.json", json.dumps(document, indent=2).encode() + b"\n")
 
 

@@ -6,12 +6,9 @@ agent that listens for mutual TLS; ``ssh:[USER@]HOST[:PORT][?sudo]`` an agent re
 ``tls:[2001:db8::5]:7433``.
 """
 
-from __future__ import annotations
-
 import re
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from assist_cli import codes
 from assist_cli.errors import InvalidParameter
@@ -22,21 +19,19 @@ if TYPE_CHECKING:
 
 TLS_PORT = 7433
 
-_PLACE = re.compile(
-    r"(?:\[(?P<six>[0-9A-Fa-f:.]+(?:%[\w.-]+)?)\]|(?P<name>\w[\w.-]*))(?::(?P<port>[0-9]{1,5}))?", re.ASCII
-)
+_PLACE = r"(?:\[(?P<six>[0-9A-Fa-f:.]+(?:%[\w.-]+)?)\]|(?P<name>\w[\w.-]*))(?::(?P<port>[0-9]{1,5}))?"
 
 
-@dataclass(frozen=True)
-class Local:
+class Local(NamedTuple):
     """The agent of this machine."""
 
+    name: str = "local"
+
     def __str__(self) -> str:
-        return "local"
+        return self.name
 
 
-@dataclass(frozen=True)
-class Unix:
+class Unix(NamedTuple):
     """The agent behind a unix socket."""
 
     path: Path
@@ -45,8 +40,7 @@ class Unix:
         return f"unix:{self.path}"
 
 
-@dataclass(frozen=True)
-class Tls:
+class Tls(NamedTuple):
     """An agent that listens on a port. ``host`` is a name or an address, without brackets."""
 
     host: str
@@ -57,18 +51,16 @@ class Tls:
         return f"tls:{host}:{self.port}"
 
 
-@dataclass(frozen=True)
-class Ssh:
+class Ssh(NamedTuple):
     """An agent that is reached over SSH."""
 
-    destination: Destination
+    destination: "Destination"
 
     def __str__(self) -> str:
         return f"ssh:{self.destination}"
 
 
-@dataclass(frozen=True)
-class Nats:
+class Nats(NamedTuple):
     """An agent that dials out to the broker, by the id of its instance."""
 
     instance: str
@@ -108,7 +100,7 @@ def parse(address: str) -> Route:
 
 
 def _tls(address: str, place: str) -> Tls:
-    found = _PLACE.fullmatch(place)
+    found = re.fullmatch(_PLACE, place, re.ASCII)
     if found is None:
         bare = place.count(":") > 1 and "[" not in place
         raise _refused(address, "an IPv6 address needs brackets" if bare else f"'{place}' is not HOST[:PORT]")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 
 from assist_cli.api import pages, requests, views
 from assist_cli.api.caller import Caller
@@ -180,7 +179,7 @@ def _counted(caller: Caller, listed: Command) -> Command:
         return found
     wanted = Wanted(command_id=listed.id, among=caller.seen)
     _, number = history_pages.invocations_of(caller.controller, wanted, Slice(0), output=False)
-    return replace(found, invocations=number)
+    return found._replace(invocations=number)
 
 
 def _matcher(text: str | None, quota: quotas.Quota, code: str) -> re.Pattern[str]:

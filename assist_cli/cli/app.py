@@ -1,7 +1,5 @@
 """The root application: its commands, and the options that stand before a command."""
 
-from __future__ import annotations
-
 from typing import Annotated, Any, ClassVar
 
 import typer

@@ -140,12 +140,12 @@ def _format_asked_for(words: Sequence[str]) -> Format:
     return Format.TABLE
 
 
-_EXTRA = re.compile(r"Got unexpected extra arguments?(?:\(s\))? \((.*)\)")
+_EXTRA = r"Got unexpected extra arguments?(?:\(s\))? \((.*)\)"
 _PLAIN = (  # messages of the parser, in plain words
     (_EXTRA, r"too many arguments: '\1'"),
-    (re.compile(r"(\S+) is not in the range x>=(\d+)"), r"'\1' is not a number from \2 on"),
-    (re.compile(r"(\S+) is not in the range (\d+)<=x<=(\d+)"), r"'\1' is not a number from \2 to \3"),
-    (re.compile(r"is not a valid int(?:eger)?(?: range)?$"), "is not a whole number"),
+    (r"(\S+) is not in the range x>=(\d+)", r"'\1' is not a number from \2 on"),
+    (r"(\S+) is not in the range (\d+)<=x<=(\d+)", r"'\1' is not a number from \2 to \3"),
+    (r"is not a valid int(?:eger)?(?: range)?$", "is not a whole number"),
 )
 
 
@@ -154,7 +154,7 @@ def _wrong_words(error: Any, words: Sequence[str]) -> UsageError:
     is_value = isinstance(error, typer.BadParameter)
     message = (error.message if possible and not is_value else error.format_message()).rstrip(".")
     for pattern, plain in _PLAIN:
-        message = pattern.sub(plain, message)
+        message = re.sub(pattern, plain, message)
     path = error.ctx.command_path if error.ctx else "assist"
     hint = f"see {path} --help"
     is_group = isinstance(error.ctx.command, Noun) if error.ctx else True
@@ -176,7 +176,7 @@ def _wrong_words(error: Any, words: Sequence[str]) -> UsageError:
             hint = f"options of a command stand after it; see {path} --help"
     if option in GLOBAL:
         hint = f"use it alone: assist {option}"
-    elif path == "assist invoke" and (extra := _EXTRA.search(error.message)):
+    elif path == "assist invoke" and (extra := re.search(_EXTRA, error.message)):
         hint = _of_invoke(error.ctx.params.get("command"), extra[1])
     elif message.startswith(("too many", "Missing option")) or (
         is_unknown and path in (RUN, PREVIEW) and "--" not in words

@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from datetime import timedelta
 from types import MappingProxyType
 
@@ -91,7 +90,7 @@ class Fanout(Listener):
         self._waiting.pop(instance, None)
         self._running.pop(instance, None)
         self._queued.pop(instance, None)
-        self._outcomes[instance] = replace(outcome, output=Output())  # without the output, which may be large
+        self._outcomes[instance] = outcome._replace(output=Output())  # without the output, which may be large
         self._ended += 1
         if outcome.is_unstarted:
             self._unstarted.setdefault(outcome.error_info, []).append(instance)
@@ -252,7 +251,7 @@ def _text(output: Output) -> str:
 
 
 def _outcome(place: InvocationInstance) -> Outcome:
-    return replace(place.record.outcome(), output=Output())
+    return place.record.outcome()._replace(output=Output())
 
 
 def _ended_otherwise(place: InvocationInstance, known: Outcome) -> bool:

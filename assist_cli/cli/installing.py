@@ -170,6 +170,7 @@ def _proxy(text: str | Secret | None) -> str | Secret | None:
     epilog=options.examples(
         "assist instance enroll --out pos-enroll.pyz --uses 100 --for 1d --tag role=pos",
         "assist instance enroll --out web.pyz --name web",
+        "assist instance enroll --out win1.pyz --listen 10.0.0.9:7433 --name win1",
     )
 )
 def enroll(
@@ -184,9 +185,22 @@ def enroll(
     ] = None,
     name: Annotated[
         str | None,
-        typer.Option("--name", metavar="NAME", help="Names of the instances: NAME-1 … (default: their host names)."),
+        typer.Option(
+            "--name",
+            metavar="NAME",
+            help="Names of the instances: NAME-1 … (default: their host names); with --listen the only name.",
+        ),
     ] = None,
     tag: targets.Tags = None,
+    listen: Annotated[
+        str | None,
+        typer.Option(
+            "--listen",
+            metavar="ADDRESS:PORT",
+            help="Without a broker: the file is for one machine, and this controller connects to it there by mutual "
+            "TLS.",
+        ),
+    ] = None,
     dial_proxy: Annotated[
         str | None,
         typer.Option(
@@ -201,10 +215,10 @@ def enroll(
     ] = None,
     output: options.Output = Format.TABLE,
 ) -> None:
-    """Write one file that installs agents on machines without SSH.
+    """Write one file that installs agents on machines without SSH: Linux, or Windows.
 
-    Run it there as root: python3 FILE. The agent dials out to the broker of this home. Meanwhile assist serve must run
-    here. To repeat it on a machine is safe, and not counted.
+    Run it there as root or administrator: python3 FILE. The agent dials out to the broker of this home. Meanwhile
+    assist serve must run here. To repeat it on a machine is safe, and not counted.
     """
     from assist_cli.cli import server_down
     from assist_cli.operations.fleet import enrolments
@@ -212,6 +226,15 @@ def enroll(
     from assist_cli.operations.server import console
 
     printer = options.printer(context, output)
+    if listen is not None:
+        if (uses, lifetime, dial_proxy, activation) != (None, None, None, None):
+            raise UsageError(
+                "cannot use --uses, --for, --dial-proxy or --activation together with --listen: its file is for one "
+                "machine that does not dial out",
+                hint=f"assist instance enroll --listen {listen} --out {out}",
+            )
+        _enroll_listening(printer, listen, name, targets.tags(tag), out)
+        return
     if activation is not None and (uses, lifetime, name, tag) != (None, None, None, None):
         raise UsageError(
             "cannot change an activation: --uses, --for, --name and --tag are for a new enrolment",
@@ -242,10 +265,28 @@ def enroll(
     left = count(made.uses - made.used, "machine")
     printer.talk(f"It admits {left}, until {clock(made.expires)}. Keep it private, and delete it after use.")
     printer.talk(f"On each machine, as root: {code}python3 {out.name}")
+    if not code:
+        printer.talk(f"On Windows, as an administrator: python {out.name}")
     if url is not None:
         printer.talk(f"The console has it too: curl -fsSo {quoted(out.name)} {url}")
     if warning:
         printer.warn(warning)
+
+
+def _enroll_listening(printer: Printer, place: str, name: str | None, tags: dict[str, str], out: Path) -> None:
+    """Write the file for one machine that listens."""
+    from assist_cli.operations.fleet import listening
+
+    with open_controller(home()) as controller:
+        made = listening.write(controller, listening.ListeningRequest(place, name, tags), out)
+    if printer.is_json:
+        printer.document({**documents.instance(made), "File": str(out)})
+    else:
+        printer.line(f"{escape(made.name)}  {made.id}")
+    printer.talk(f"{escape(str(out))} is a secret: it has the key of this instance. Delete it after use.")
+    printer.talk(f"On that machine alone, as root: python3 {out.name}")
+    printer.talk(f"On Windows, as an administrator: python {out.name}")
+    printer.talk(f"Then, here: assist doctor {quoted(made.name)}")
 
 
 @app.command(epilog=options.examples("assist instance upgrade --all", "assist instance upgrade @role=web --rotate"))

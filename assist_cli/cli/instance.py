@@ -50,6 +50,7 @@ LISTED = (
     Column("ID", drop=1),
 )
 
+NEVER = "never: its agent has not answered yet"
 CONNECTED = Column("CONNECTED", drop=5)  # only if some instances dial out
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="A name, an id, or the beginning of an id.")]
@@ -165,7 +166,7 @@ def show(context: typer.Context, name: Name, output: options.Output = Format.TAB
         ("System", found.os_type or "not known"),
         *_fact_rows(facts),
         ("Created", f"{ago(found.created, now)} ({clock(found.created)})"),
-        ("Seen", "never" if found.heard is None else f"{ago(found.heard, now)} ({clock(found.heard)})"),
+        ("Seen", NEVER if found.heard is None else f"{ago(found.heard, now)} ({clock(found.heard)})"),
     ]
     if presence is not None:
         rows += presence_view.rows(presence, found, now)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -36,7 +36,7 @@ stop_app = options.application()
 app.add_typer(history_app)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class MemberOptions(targets.TargetOptions):
     """Options that select instances of an invocation."""
 
@@ -306,7 +306,7 @@ def _write_files(printer: Printer, id: str, where: Selection, outdir: Path, *, f
     with launching.output_folder(outdir), open_controller(home()) as controller:
         found = history.show(controller, history.find(controller, id), output=False)
         places = history.places(controller, found, where)
-        files = OutputFiles(printer, controller, outdir, replace(found, instances=tuple(places)))
+        files = OutputFiles(printer, controller, outdir, found._replace(instances=tuple(places)))
         for place in places if full else ():
             known = recording.with_output(controller, place)
             if known.record.status.is_final and known.record.output and known.record.output.dropped:

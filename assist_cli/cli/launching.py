@@ -1,7 +1,5 @@
 """Groups of options that run, invoke, rerun and send share (docs/cli.md section 3)."""
 
-from __future__ import annotations
-
 import contextlib
 import re
 from collections.abc import Iterator
@@ -42,10 +40,10 @@ def interval(text: str) -> float:
         raise typer.BadParameter(f"'{text}' is not a duration; did you mean --cron {cron}?") from error
 
 
-_FREQUENCY = re.compile(r"cannot use the frequency '.*?': ", re.DOTALL)
+_FREQUENCY = r"cannot use the frequency '.*?': "
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class ScheduleOptions(Group):
     """Options of periodic invocations, and of one-time runs at a later time."""
 
@@ -133,7 +131,7 @@ def _named(option: str, value: object) -> Iterator[None]:
     try:
         yield
     except InvalidParameter as error:
-        reason = _FREQUENCY.sub("", error.message)
+        reason = re.sub(_FREQUENCY, "", error.message, flags=re.DOTALL)
         if reason == error.message:
             raise
         said = f"{value:,.15g} s" if isinstance(value, float) else value
@@ -159,7 +157,7 @@ def _queue_time(text: str) -> float:
     return seconds
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class QueueOptions(Group):
     """The option for targets that are offline."""
 
@@ -186,7 +184,7 @@ class QueueOptions(Group):
         return timedelta(seconds=self.queue)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class WaveOptions(Group):
     """Options of a rollout: canary, batches, and a limit of failures."""
 
@@ -226,7 +224,7 @@ def _share(text: str, option: str, *, least: int) -> Share:
         raise UsageError(error.message, hint=error.hint) from None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class WatchOptions(Group):
     """Options that limit how long a command waits."""
 
@@ -237,7 +235,7 @@ class WatchOptions(Group):
     patience: options.Patience = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class FileOptions(Group):
     """The option for output as files."""
 
@@ -256,7 +254,7 @@ class FileOptions(Group):
         return self.outdir
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class ViewOptions(Group):
     """Options of the output of several instances."""
 
@@ -266,7 +264,7 @@ class ViewOptions(Group):
     live: options.Live = False
     gather: options.Gather = False
 
-    def look(self) -> Look:
+    def look(self) -> "Look":
         """Return the view of several instances. Raises UsageError."""
         from assist_cli.cli.watching import Look
 
@@ -275,7 +273,7 @@ class ViewOptions(Group):
         return Look(self.live, self.gather)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class NotifyOptions(Group):
     """Options of the notification of the outcome."""
 

@@ -22,7 +22,7 @@ JSON_LENGTH = 1000
 
 def duration(text: str | float) -> float:
     """Parse a duration into seconds: ``90``, ``30s``, ``10m``, ``1h30m``, ``2 days``. A default comes as a number."""
-    seconds = seconds_of(str(text))
+    seconds = seconds_of(text) if isinstance(text, str) else float(text)
     if seconds is None:
         raise typer.BadParameter(f"'{text}' is not a duration; write 30s, 10m, 2h or 1d")
     if seconds > HUNDRED_YEARS:

@@ -11,14 +11,11 @@ pipe, and with ``--plain``, tables are columns of text, complete and two spaces 
 words.
 """
 
-from __future__ import annotations
-
 import contextlib
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import typer
 
@@ -82,16 +79,14 @@ _COLOURS = {
 MIN_WRAPPED = 16  # columns of a wrapped text, however narrow the terminal
 
 
-@dataclass(frozen=True)
-class Cell:
+class Cell(NamedTuple):
     """A text in a table, with its colour."""
 
     text: str
     style: Style = Style.PLAIN
 
 
-@dataclass(frozen=True)
-class Column:
+class Column(NamedTuple):
     """A column of a table.
 
     On a narrow terminal a ``flexible`` one is cut to ``least`` columns, and one with ``drop`` is not shown: 1 is the
@@ -331,7 +326,7 @@ class Printer:
         room = max(self.columns - indent, MIN_WRAPPED)
         return wrap(text, room).replace("\n", "\n" + " " * indent)
 
-    def console(self) -> Console:
+    def console(self) -> "Console":
         """Return a rich console on stdout, for drawings."""
         return self._output().console()
 

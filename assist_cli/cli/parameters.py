@@ -1,7 +1,5 @@
 """Parameters on the command line: their options, and questions for missing ones."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,7 +23,7 @@ Secrets = Annotated[
 ]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class ParameterOptions(Group):
     """Options with values for the parameters of a script."""
 

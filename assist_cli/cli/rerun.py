@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Annotated
 
 import typer
@@ -89,7 +88,7 @@ def rerun(
             launching.print_scheduled(printer, controller, *schedule(controller, request, timing, also=also))
             return
         if printer.can_ask and wait is None:  # the queue has secrets by reference, never as typed
-            request = replace(request, secrets={**given, **parameters.ask(printer, missing(request))})
+            request = request._replace(secrets={**given, **parameters.ask(printer, missing(request))})
         with (
             launching.output_folder(outdir),
             recorded(controller, request, also=also, wait=wait) as invocation,

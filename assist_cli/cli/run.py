@@ -1,7 +1,5 @@
 """``assist run``: run a script without saving it as a command."""
 
-from __future__ import annotations
-
 import itertools
 from collections.abc import Iterator, Sequence
 from typing import Annotated

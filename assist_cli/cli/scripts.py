@@ -1,7 +1,5 @@
 """Scripts on the command line: their options, the editor, and their display and comparison."""
 
-from __future__ import annotations
-
 import os
 import re
 import shlex
@@ -26,7 +24,7 @@ _LANGUAGES = {CommandType.BAT: "bat", CommandType.POWERSHELL: "powershell"}
 _INTERPRETERS = (("python", "python"), ("perl", "perl"), ("ruby", "ruby"), ("node", "javascript"), ("awk", "awk"))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class ScriptOptions(Group):
     """Options that give a script."""
 

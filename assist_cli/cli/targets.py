@@ -1,7 +1,5 @@
 """Targets of a command: their options, and the preview (docs/cli.md section 2)."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated
@@ -35,7 +33,7 @@ Tags = Annotated[
 ]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class TargetOptions(Group):
     """Options that select the targets of a command."""
 

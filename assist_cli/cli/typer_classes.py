@@ -2,13 +2,16 @@
 
 A group of options is a frozen dataclass. A command takes it as one argument; Typer reads each field as a parameter::
 
-    @dataclass(frozen=True)
+    @dataclass(frozen=True, eq=False, repr=False)
     class WaveOptions(Group):
         heading = WAVES
         canary: Annotated[int | None, typer.Option("--canary", help="Start N instances first.")] = None
 
     @app.command()
     def run(context: typer.Context, *, waves: WaveOptions) -> None: ...
+
+Each start makes the groups of a command and reads the annotations of all parameters. So a group has only the methods
+that are used, and its module has no postponed annotations, which would be compiled one by one.
 """
 
 from __future__ import annotations
@@ -46,7 +49,7 @@ HEADINGS = BOTH, WHERE, WHEN, WAVES, SHOWN = (
 
 
 # Typer's notes in a help text that the usage line or the text itself has already.
-_NOTES = re.compile(r"  \[(x>=\d+|\d+<=x<=\d+|required)\]$")
+_NOTES = r"  \[(x>=\d+|\d+<=x<=\d+|required)\]$"
 
 
 _Formatter: Any = typer.Context.formatter_class
@@ -204,7 +207,7 @@ class CliCommand(_PrintsHelp, TyperCommand):
     def format_options(self, ctx: Any, formatter: Any) -> None:
         parameters = [each for each in self.get_params(ctx) if not getattr(each, "hidden", False)]
         records = {
-            each.name: (record[0], _NOTES.sub("", record[1]))
+            each.name: (record[0], re.sub(_NOTES, "", record[1]))
             for each in parameters
             if (record := each.get_help_record(ctx)) is not None
         }

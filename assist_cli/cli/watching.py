@@ -6,10 +6,9 @@ Section 3 of docs/cli.md describes the output. ``detaching`` handles a stop of w
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from assist_cli import codes
 from assist_cli.cli import detaching
@@ -36,8 +35,7 @@ if TYPE_CHECKING:
 UNREACHABLE = frozenset({codes.CLIENT_NOT_ONLINE, codes.CLIENT_NOT_RUNNING, codes.CLIENT_AUTH_FAILED})
 
 
-@dataclass(frozen=True)
-class Look:
+class Look(NamedTuple):
     """The view of several instances: only lines as they arrive (``live``), or only groups of equal output (``gather``).
 
     By default a terminal shows both, and other streams get lines.

@@ -1,25 +1,29 @@
-"""The file of an enrolment: one archive that any Python from 3.7 on runs, with the client and its settings.
+"""The files that enrol machines: archives that any Python from 3.7 on runs, with a client and its settings.
 
-The client is ``host.enrol``, with the modules of ``agentd.wire`` that it needs. The agent is not in the file: the
-controller sends it, in its own version. The file is a secret, because it has the token.
+One for several machines has the client ``host.enrol``, and the modules of ``agentd.wire`` that it needs. The agent is
+not in it: the controller sends it through a broker, in its own version. It is a secret, because it has the token.
+
+One for a machine that listens has the client ``host.enrol_here``, and all that is installed. It is a secret, because it
+has the key of the agent.
 """
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from assist_cli.agents.broker_folder import BrokerAddress
-from assist_cli.deploy import bundle
-from assist_cli.deploy.host import enrol
+from assist_cli.deploy import bundle, host_requests
 from assist_cli.deploy.pki import Credentials
 from assist_cli.model.secret import Secret
-from assist_cli.model.timeouts import EnrolmentTimeouts
+from assist_cli.model.timeouts import EnrolmentTimeouts, InstallTimeouts
 
 # Read by Python of any age.
 _MAIN = """\
@@ -30,12 +34,15 @@ if sys.version_info < (3, 6):
 import json
 import os
 import zipfile
-import assist_enrol
+from assist_cli.deploy.host.{client} import main
 with zipfile.ZipFile(os.path.dirname(os.path.abspath(__file__))) as archive:
     settings = json.loads(archive.read("settings.json").decode("ascii"))
-sys.exit(assist_enrol.main(settings))
+sys.exit(main(settings))
 """
-_WIRE = ("__init__", "circuit", "nats", "protocol", "tunnel")
+_PACKAGES = ("assist_cli", "assist_cli/deploy", "assist_cli/deploy/host")
+_HERE = ("boot", "client", "enrol_here")
+_BROKERED = ("client", "enrol", "link", "proxy")
+_WIRE = ("circuit", "nats", "protocol", "tunnel")
 
 
 @dataclass(frozen=True)
@@ -56,8 +63,22 @@ class EnrolmentSettings:
     proxy: Secret
 
 
+@dataclass(frozen=True)
+class ListeningSettings:
+    """The settings in the file of a machine that listens: its instance, its address, and what is installed.
+
+    ``listen`` is ADDRESS:PORT, see ``host_requests.install_order``.
+    """
+
+    name: str
+    instance: str
+    address: str
+    listen: str
+    credentials: Credentials
+
+
 def build(settings: EnrolmentSettings, timeouts: EnrolmentTimeouts) -> bytes:
-    """Return the bytes of the file."""
+    """Return the bytes of the file for machines that reach the controller through a broker."""
     document = {
         "brokers": [(each.host, each.port) for each in settings.brokers],
         "authority": settings.credentials.authority.decode("ascii"),
@@ -74,14 +95,40 @@ def build(settings: EnrolmentSettings, timeouts: EnrolmentTimeouts) -> bytes:
         "retry_seconds": timeouts.retry,
         "poll_seconds": timeouts.poll,
     }
-    agent = bundle.agent_source()
+    wire = {f"agentd/wire/{name}": bundle.agent_source() / "wire" / f"{name}.py" for name in _WIRE}
+    return _archive("enrol", document, _BROKERED, {"agentd/__init__": None, "agentd/wire/__init__": None, **wire})
+
+
+def build_listening(settings: ListeningSettings, timeouts: InstallTimeouts) -> bytes:
+    """Return the bytes of the file for one machine, which the controller reaches."""
+    document = {
+        "name": settings.name,
+        "instance": settings.instance,
+        "address": settings.address,
+        "authority": hashlib.sha256(settings.credentials.authority).hexdigest(),
+        "program": host_requests.RECEIVE,
+        "sources": {system: host_requests.sources(system) for system in host_requests.SYSTEMS},
+        "order": host_requests.install_order(
+            instance=settings.instance, credentials=settings.credentials, listen=settings.listen, only=True
+        ),
+        "waits": timeouts._asdict(),
+    }
+    return _archive("enrol_here", document, _HERE, {})
+
+
+def _archive(
+    client: str, document: Mapping[str, Any], modules: Sequence[str], others: Mapping[str, Path | None]
+) -> bytes:
+    """Return an archive with a client and the modules that it needs; those of ``host`` by name, others by path."""
+    host = Path(__file__).parent / "host"
+    files: dict[str, Path | None] = {f"{package}/__init__": None for package in _PACKAGES}
+    files |= {f"{_PACKAGES[-1]}/{name}": host / f"{name}.py" for name in modules}
+    files |= others
     buffer = io.BytesIO()
     buffer.write(b"#!/usr/bin/env python3\n")
     with zipfile.ZipFile(buffer, "w") as archive:
-        bundle.add(archive, "__main__.py", _MAIN.encode())
-        bundle.add(archive, "assist_enrol.py", bundle.bare(Path(str(enrol.__file__)).read_bytes()))
-        bundle.add(archive, "agentd/__init__.py", b"")
-        for name in _WIRE:
-            bundle.add(archive, f"agentd/wire/{name}.py", bundle.bare((agent / "wire" / f"{name}.py").read_bytes()))
+        bundle.add(archive, "__main__.py", _MAIN.replace("{client}", client).encode())
+        for name, path in files.items():
+            bundle.add(archive, f"{name}.py", b"" if path is None else bundle.bare(path.read_bytes()))
         bundle.add(archive, "settings.json", json.dumps(document).encode("ascii"))
     return buffer.getvalue()

@@ -29,13 +29,13 @@ Progress = Callable[[str], None]
 
 _VERSION = Text(64)
 _SENTENCE = Text(LONG_TEXT)
-_INSTALLED = Object(version=_VERSION, before=OrNull(_VERSION), systemd=Flag())
+_INSTALLED = Object(version=_VERSION, before=OrNull(_VERSION), managed=Flag())
 _DIGEST = Text(64, "a SHA-256", least=64, of="0123456789abcdef")
 _FOUND = Object(
     home=PATH,
     user=Text(255),
     root=Flag(),
-    systemd=Flag(),
+    managed=Flag(),
     lingers=Flag(),
     tls=Flag(),
     version=OrNull(_VERSION),
@@ -65,12 +65,15 @@ _FAILURE = Object(
 
 @dataclass(frozen=True)
 class Found:
-    """The state of a machine before the installation: see ``host.orders.look``."""
+    """The state of a machine before the installation: see ``host.orders.look``.
+
+    ``managed``: systemd, or a scheduled task of Windows, starts the agent at boot.
+    """
 
     home: str
     user: str
     root: bool
-    systemd: bool
+    managed: bool
     lingers: bool
     tls: bool
     version: str | None
@@ -88,7 +91,7 @@ class Installed:
 
     version: str
     before: str | None
-    systemd: bool
+    managed: bool
 
 
 class HostAnswers:

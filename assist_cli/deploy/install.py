@@ -1,28 +1,20 @@
-"""Install an agent on a machine: over an SSH login, or by a script that its own agent runs.
+"""Install an agent on a machine over an SSH login.
 
-The modules of ``host`` do all the work. They are sent with their parameters as one line of JSON on standard input. No
-value of a user is ever part of a command line: a shell gets only fixed words, and the path of the Python, which is from
-a fixed list.
+The modules of ``host`` do all the work; they are sent on standard input (see ``host_requests``). No value of a user is
+ever part of a command line: a shell gets only fixed words, and the path of the Python, which is from a fixed list.
 """
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import json
 import re
 import shlex
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from agentd.posix import permissions
-from assist_cli import __version__, codes
+from assist_cli import codes
 from assist_cli.agents.ssh.login import Login
-from assist_cli.deploy import bundle, service
-from assist_cli.deploy.host import bytecode, changes, machine, orders
 from assist_cli.deploy.host_answers import Found, HostAnswers, Installed, Progress, last_line
+from assist_cli.deploy.host_requests import RECEIVE, Dial, install_order, request_line
 from assist_cli.deploy.pki import Credentials
 from assist_cli.errors import InstallFailed, Refused
 from assist_cli.model.secret import Secret
@@ -86,15 +78,6 @@ sys.exit(sys.version_info < (3, 6) or missing != [])
 done
 exit 0
 """
-# Makes modules of the source texts, and calls the last. It contains no single quote, so it can be quoted.
-_RECEIVE = (
-    "import json,sys,types;sources,*order=json.loads(sys.stdin.buffer.readline().decode());"
-    "[exec(text,sys.modules.setdefault(name,types.ModuleType(name)).__dict__) for name,text in sources];"
-    "sys.modules[sources[-1][0]].main(*order)"
-)
-
-_PROXY_LOGIN = "pki/proxy-login"
-
 # A line of the probe about a Python.
 _PYTHON = re.compile(
     r"(?P<path>/[\w./+-]{1,200}) (?P<version>(?P<major>\d{1,3})\.(?P<minor>\d{1,3})\.\d{1,3}) "
@@ -104,27 +87,6 @@ _PYTHON = re.compile(
 
 
 Unlock = Callable[[Callable[[Secret], str]], None]
-
-
-@dataclass(frozen=True)
-class DialProxy:
-    """An HTTP proxy on the way to the brokers: http://HOST:PORT, and USER:PASSWORD. Both are empty for no proxy."""
-
-    address: str = ""
-    login: str = field(default="", repr=False)
-
-
-@dataclass(frozen=True)
-class Dial:
-    """The settings of an agent that dials out: its brokers, the authority of their certificates (PEM), its token.
-
-    Without a ``proxy`` that of the agent stays.
-    """
-
-    addresses: Sequence[str]
-    authority: bytes
-    token: str = field(repr=False)
-    proxy: DialProxy | None = None
 
 
 class Host:
@@ -233,7 +195,6 @@ class Host:
         or the error lists the rest.
         """
         order = install_order(
-            found.home,
             instance=instance,
             credentials=credentials,
             listen=listen,
@@ -250,12 +211,11 @@ class Host:
 
     def _order(self, verb: str, order: Mapping[str, Any], progress: Progress) -> dict[str, Any]:
         # ASSIST_AGENTD_HOME is a variable of the login, which sudo would not pass on
-        python = f'{self._become}{self._python} -I -S -c "{_RECEIVE}" "$ASSIST_AGENTD_HOME"'
+        python = f'{self._become}{self._python} -I -S -c "{RECEIVE}" "$ASSIST_AGENTD_HOME"'
         answers = HostAnswers(verb, self.place, progress, after=_MARK.encode())
-        line = _line(verb, order, self._timeouts)
         done = self._login.run(
             _shell(f"{_BEGIN}; exec {python}"),
-            self._before + line,
+            self._before + request_line("posix", verb, order, self._timeouts).encode("ascii") + b"\n",
             self._timeouts.silence,
             answers.add,
             total=self._timeouts.order,
@@ -263,94 +223,9 @@ class Host:
         return answers.result(last_line(done.stderr))
 
 
-def install_order(
-    home: str,
-    *,
-    instance: str,
-    credentials: Credentials | None,
-    listen: str | None,
-    dial: Dial | None = None,
-    only: bool = False,
-    rotate: bool = False,
-) -> dict[str, Any]:
-    """Return the parameters of ``host.orders.install`` for an agent of this version."""
-    archive = bundle.build()
-    files = {}
-    unwanted: list[str] = []
-    if credentials is not None:
-        files = {
-            "pki/ca.pem": (_packed(credentials.authority), 0o600),
-            "pki/agent.pem": (_packed(credentials.certificate), 0o600),
-            "pki/agent.key": (_packed(credentials.key), 0o600),
-        }
-    conf: dict[str, str | None] = {}  # a setting that is None is removed
-    if only:
-        conf["listen"] = None
-        if dial is None:
-            conf.update(dict.fromkeys(("dial", "dial_proxy")))
-            unwanted += ["pki/agent.jwt", "pki/broker-ca.pem", _PROXY_LOGIN]
-    if listen:
-        conf["listen"] = listen
-    if dial is not None:
-        files["pki/broker-ca.pem"] = (_packed(dial.authority), 0o600)
-        files["pki/agent.jwt"] = (_packed(dial.token.encode("ascii") + b"\n"), 0o600)
-        conf["dial"] = ",".join(dial.addresses)
-        if dial.proxy is not None:
-            conf["dial_proxy"] = dial.proxy.address or None
-            if dial.proxy.login:
-                files[_PROXY_LOGIN] = (_packed(dial.proxy.login.encode() + b"\n"), 0o600)
-            else:
-                unwanted.append(_PROXY_LOGIN)
-    return {
-        "version": __version__,
-        "archive": _packed(archive),
-        "sha256": hashlib.sha256(archive).hexdigest(),
-        "files": files,
-        "unwanted": unwanted,
-        "conf": conf,
-        "instance": instance,
-        "rotate": rotate,
-        "units": {"root": service.unit(home, root=True), "user": service.unit(home, root=False)},
-    }
-
-
-def boot_line(home: str) -> str:
-    """Return the crontab line that starts the agent at boot, for a machine without systemd."""
-    return f"@reboot {shlex.join([f'{home}/agentd', 'guard', '--log', f'{home}/agentd.log'])}"
-
-
-def sent(verb: str, order: Mapping[str, Any], timeouts: InstallTimeouts) -> tuple[str, str]:
-    """Return the text of a Python program that carries out an action on its machine, and its standard input."""
-    return _RECEIVE, _line(verb, order, timeouts).decode("ascii").rstrip("\n")
-
-
-def script(home: str, python: str, verb: str, order: Mapping[str, Any], timeouts: InstallTimeouts) -> bytes:
-    """Return a shell script that carries out an action on its machine. ``read_answers`` reads its output."""
-    words = shlex.join([python, "-I", "-S", "-c", _RECEIVE, home])
-    return b"#!/bin/sh\nexec " + words.encode() + b" <<'ORDER'\n" + _line(verb, order, timeouts) + b"ORDER\n"
-
-
-def read_answers(output: bytes, place: str, verb: str) -> dict[str, Any]:
-    """Return the result in the output of such a script. Raises as ``HostAnswers.result``."""
-    answers = HostAnswers(verb, place, _nobody)
-    for line in output.splitlines():
-        answers.add(line)
-    return answers.result()
-
-
-def _line(verb: str, order: Mapping[str, Any], timeouts: InstallTimeouts) -> bytes:
-    modules = (permissions, bytecode, changes, machine, orders)
-    sources = [(module.__name__, Path(str(module.__file__)).read_text("utf-8")) for module in modules]
-    return json.dumps([sources, verb, {**order, "waits": timeouts._asdict()}]).encode("ascii") + b"\n"
-
-
 def _shell(script: str) -> str:
     """Return a command for the login shell, which may be any, that runs a script of sh."""
     return "exec sh -c " + shlex.quote(script)
-
-
-def _packed(data: bytes) -> str:
-    return base64.b64encode(data).decode("ascii")
 
 
 def _nobody(_: str) -> None:

@@ -22,7 +22,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from assist_cli import __version__
-from assist_cli.deploy import service
+from assist_cli.deploy.host import unit
 
 TIME = "315532800"  # 1980-01-01, the time of all files; seconds since the epoch
 AGENT = "assist-agentd"
@@ -80,7 +80,7 @@ def agent(archive: bytes, license_text: bytes) -> Package:
     files = {
         "/usr/bin/agentd": (_LAUNCHER, 0o755),
         "/usr/lib/assist-agentd/agentd.pyz": (archive, 0o644),
-        f"/usr/lib/systemd/system/{AGENT}.service": (service.packaged_unit("/usr/bin/agentd").encode(), 0o644),
+        f"/usr/lib/systemd/system/{AGENT}.service": (unit.packaged_unit("/usr/bin/agentd").encode(), 0o644),
         f"/usr/share/doc/{AGENT}/copyright": (license_text, 0o644),
     }
     text = "Runs scripts and receives files of the controllers of this machine, and keeps their results."

@@ -23,7 +23,7 @@ A home that joined the fleet of another one (``assist broker join``) has a certi
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -42,7 +42,7 @@ LIFETIME = timedelta(days=730)
 # Time before its end at which a certificate is renewed, or a warning is given.
 NEAR_END = timedelta(days=30)
 
-_VALID_UNTIL = re.compile(rb"valid until (\S+)\n")
+_VALID_UNTIL = re.compile(rb"valid until ([0-9T:-]+)Z\n")
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ def _reopen(home: Home, instance: str) -> None:
         with home.locked(home.pki):
             found = revoked.read(home)
             if instance in found:
-                revoked.write(home, {**found, instance: replace(found[instance], is_closed=False)})
+                revoked.write(home, {**found, instance: found[instance]._replace(is_closed=False)})
 
 
 def broker_credentials(home: Home, controller: str, host: str, now: datetime) -> Credentials:
@@ -381,6 +381,6 @@ def _stated_end(path: Path) -> datetime | None:
     if found is None:
         return None
     try:
-        return datetime.strptime(found[1].decode("ascii"), "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=timezone.utc)
+        return datetime.fromisoformat(found[1].decode("ascii")).replace(tzinfo=timezone.utc)
     except ValueError:
         return None

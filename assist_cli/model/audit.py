@@ -1,15 +1,12 @@
 """One entry of the audit log. It is written in the transaction of its change, and never modified."""
 
-from __future__ import annotations
-
-from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 DONE = "Done"
 
 
-@dataclass(frozen=True)
-class Actor:
+class Actor(NamedTuple):
     """The actor of a change: login name and user id on the controller (None where there are none), and origin."""
 
     login: str
@@ -21,8 +18,7 @@ class Actor:
         return f"{self.login}{number} from {self.origin}"
 
 
-@dataclass(frozen=True)
-class AuditEntry:
+class AuditEntry(NamedTuple):
     """One action: its name (``command.create``), its subject (a name and an id), and details.
 
     ``detail`` is a sentence for people; it names parameters and never contains their values. ``number`` is its place in
@@ -38,8 +34,7 @@ class AuditEntry:
     number: int = 0
 
 
-@dataclass(frozen=True)
-class AuditFilter:
+class AuditFilter(NamedTuple):
     """Conditions on entries. Empty ones and None do not filter.
 
     ``actor`` is a part of the login name, in any case; ``login`` is all of it. ``action`` is one, or the noun of

@@ -4,13 +4,11 @@ A command has a name and a description, which may change, and versions, which ne
 field: it returns the value in the form that is stored, or raises InvalidParameter.
 """
 
-from __future__ import annotations
-
 import codecs
 import re
-from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import Enum
+from typing import NamedTuple
 
 from assist_cli import codes
 from assist_cli.errors import InvalidParameter
@@ -46,8 +44,7 @@ _TYPE_OF_EXTENSION = {
 }
 
 
-@dataclass(frozen=True)
-class CommandVersion:
+class CommandVersion(NamedTuple):
     """One immutable state of a command: the script and its settings.
 
     ``content`` is the script as given, ``timeout`` is in seconds, ``working_dir`` None is the home of the run-as user.
@@ -89,8 +86,7 @@ class CommandVersion:
         return tuple(entry for entry in self.definitions if not (entry.bare and entry.key.lower() in in_content))
 
 
-@dataclass(frozen=True)
-class Command:
+class Command(NamedTuple):
     """A command with its newest version or, where a version was given, with that one.
 
     ``invocations`` counts the invocations of all its versions.
@@ -122,7 +118,7 @@ def checked_version(version: CommandVersion) -> CommandVersion:
     definitions = version.signature()
     defaults = {entry.key: entry.default for entry in definitions if entry.default is not None}
     quotas.check_script(version.content, defaults)
-    return replace(version, definitions=definitions)
+    return version._replace(definitions=definitions)
 
 
 def _check_content(content: bytes, kind: CommandType) -> None:

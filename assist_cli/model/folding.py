@@ -18,7 +18,7 @@ from typing import Any
 from assist_cli.model import names
 
 _NUMBER = re.compile(r"([0-9]+)")
-_UNFOLDABLE = re.compile(rf"[][*?&]|[0-9]{{{names.DIGITS + 1}}}")
+_UNFOLDABLE = rf"[][*?&]|[0-9]{{{names.DIGITS + 1}}}"
 
 
 def fold(texts: Iterable[str]) -> str:
@@ -39,7 +39,7 @@ def folded(texts: Iterable[str]) -> list[str]:
     known = {tuple(_NUMBER.split(name)) for name in texts}  # text, number, text, number, …, text
     by_length: dict[int, set[tuple[str, ...]]] = defaultdict(set)
     for pieces in known:
-        plain = not _UNFOLDABLE.search("".join(pieces))
+        plain = not re.search(_UNFOLDABLE, "".join(pieces))
         by_length[len(pieces) if plain else 0].add(pieces if plain else ("".join(pieces),))
     parts = [part for length, group in by_length.items() for part in _merged(group, length)]
     return sorted(("".join(part) for part in parts), key=natural_key)

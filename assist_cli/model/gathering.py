@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from assist_cli.model.invocation import InvocationInstance, Outcome, Record
 from assist_cli.model.output import Output, Stream
@@ -152,7 +152,7 @@ def alike(places: Iterable[InvocationInstance]) -> list[AlikeGroup]:
         if place.record.status.is_final:
             answer = answer_of(place)
             key = _digest(answer), place.instance_id if answer.dropped else ""
-            found.setdefault(key, []).append(replace(place, record=replace(place.record, output=None)))
+            found.setdefault(key, []).append(place._replace(record=place.record._replace(output=None)))
             sizes.setdefault(key, len(answer.stdout) + len(answer.stderr))
     groups = [AlikeGroup(tuple(members), sizes[key]) for key, members in found.items()]
     return sorted(groups, key=lambda group: (group.is_success, len(group.places)))

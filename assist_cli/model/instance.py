@@ -1,9 +1,6 @@
 """A machine with an agent."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -17,8 +14,7 @@ COMMON_FACTS = ("os", "version", "arch")  # those that hints and completion offe
 Facts = Mapping[str, Any]
 
 
-@dataclass(frozen=True)
-class Instance:
+class Instance(NamedTuple):
     """One instance: its id (from its agent), its unique name, and the address of its agent.
 
     ``os_type`` is the system as the agent reports it ("linux", "windows"), None before its first answer. ``heard`` is
@@ -32,7 +28,7 @@ class Instance:
     created: datetime
     os_type: str | None = None
     heard: datetime | None = None
-    tags: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    tags: Mapping[str, str] = MappingProxyType({})
     enrolment: str = ""
 
     @property
@@ -50,8 +46,7 @@ class Contact(NamedTuple):
     facts: Facts = MappingProxyType({})
 
 
-@dataclass(frozen=True)
-class Use:
+class Use(NamedTuple):
     """The use of an instance: how many records it has, how many are open, and when the last one was sent."""
 
     records: int = 0
@@ -59,8 +54,7 @@ class Use:
     last_sent: datetime | None = None
 
 
-@dataclass(frozen=True)
-class Health:
+class Health(NamedTuple):
     """The health of an instance as its agent reports it, or the reason why there is no report.
 
     ``error_code`` and ``error`` are empty when the agent answered; else all other fields are unknown. ``uptime`` is in
@@ -81,7 +75,7 @@ class Health:
     certificate_ends: datetime | None = None
     guard: Mapping[str, Any] | None = None
     knows_epochs: bool = False
-    facts: Facts = field(default_factory=lambda: MappingProxyType({}))
+    facts: Facts = MappingProxyType({})
     error_code: str = ""
     error: str = ""
     hint: str = ""

@@ -3,10 +3,7 @@
 See docs/rules.md sections 1 and 2.
 """
 
-from __future__ import annotations
-
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import Enum
 from types import MappingProxyType
@@ -28,8 +25,7 @@ class RepeatMode(str, Enum):
     __str__ = str.__str__
 
 
-@dataclass(frozen=True)
-class Outcome:
+class Outcome(NamedTuple):
     """The outcome of a record. ``error_code`` and ``error_info`` are empty when there was no error.
 
     ``started`` is None when nothing started. Both times are by the instance's own clock, where it reported them.
@@ -42,7 +38,7 @@ class Outcome:
     error_info: str = ""
     started: datetime | None = None
     finished: datetime | None = None
-    output: Output = field(default_factory=Output)
+    output: Output = Output()
     accepted: bool = False
 
     @property
@@ -71,8 +67,7 @@ class Wait(NamedTuple):
     why: str
 
 
-@dataclass(frozen=True)
-class Record:
+class Record(NamedTuple):
     """One run on one instance; ``number`` counts the runs from 1.
 
     ``sent`` is the moment after which bytes of it may have left, ``deadline`` the one after which the controller closes
@@ -149,8 +144,7 @@ class Record:
         )
 
 
-@dataclass(frozen=True)
-class QueuedRecord:
+class QueuedRecord(NamedTuple):
     """A record in the queue, with the id of its invocation and the name of its instance at that time."""
 
     invocation_id: str
@@ -163,8 +157,7 @@ def no_record(instance_id: str, status: InvocationStatus, now: datetime) -> Reco
     return Record(id="", instance_id=instance_id, number=0, status=status, deadline=now)
 
 
-@dataclass(frozen=True)
-class InvocationInstance:
+class InvocationInstance(NamedTuple):
     """An invocation on one of its instances: the instance's name at that time, the status, and the newest record.
 
     ``repeats`` is the number of records so far; without any, ``record`` is what ``no_record`` returns. ``stopped`` is
@@ -190,8 +183,7 @@ class InvocationInstance:
         return self.record.stopped or (self.stopped if is_stopped else None)
 
 
-@dataclass(frozen=True)
-class Invocation:
+class Invocation(NamedTuple):
     """One execution of a command on one or more instances, with its script and settings as they were at that time.
 
     ``content`` is the script before its parameters are put in; text in braces is text unless ``parameters_enabled``. A
@@ -213,7 +205,7 @@ class Invocation:
     command_name: str | None = None
     command_version: int | None = None
     parameters_enabled: bool = False
-    parameters: Mapping[str, Value] = field(default_factory=lambda: MappingProxyType({}))
+    parameters: Mapping[str, Value] = MappingProxyType({})
     working_dir: str | None = None
     username: str | None = None
     launcher: str | None = None
@@ -264,11 +256,10 @@ def limited(found: Invocation, instance_id: str | None, among: Collection[str] |
     if instance_id is None and among is None:
         return found
     places = seen(found, instance_id, among)
-    return replace(found, instances=tuple(places), status=invoke_status(place.status for place in places))
+    return found._replace(instances=tuple(places), status=invoke_status(place.status for place in places))
 
 
-@dataclass(frozen=True)
-class Filter:
+class Filter(NamedTuple):
     """Conditions on invocations; all that are given must hold.
 
     ``statuses``: any of these. ``command_ids`` and ``instance_ids`` are ids, None for any. ``since``: created at or
@@ -283,8 +274,7 @@ class Filter:
     unsuccessful: bool = False
 
 
-@dataclass(frozen=True)
-class Hit:
+class Hit(NamedTuple):
     """A search hit in the history.
 
     The words are in the output of a record or, where ``record_id``, ``instance_id`` and ``instance_name`` are None, in

@@ -1,10 +1,8 @@
 """Notifications of the end of an invocation: target, occasion and attempts (docs/notifications.md)."""
 
-from __future__ import annotations
-
 import shlex
-from dataclasses import dataclass
 from enum import Enum
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from assist_cli import codes
@@ -23,8 +21,7 @@ class Occasion(str, Enum):
     __str__ = str.__str__
 
 
-@dataclass(frozen=True)
-class Webhook:
+class Webhook(NamedTuple):
     """A URL that receives the document by POST."""
 
     url: str
@@ -35,8 +32,7 @@ class Webhook:
         return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
 
 
-@dataclass(frozen=True)
-class Program:
+class Program(NamedTuple):
     """A program of this machine that receives the document on its standard input."""
 
     words: tuple[str, ...]
@@ -46,8 +42,7 @@ class Program:
         return self.words[0]
 
 
-@dataclass(frozen=True)
-class Reference:
+class Reference(NamedTuple):
     """A file whose first line is the target. It is read again at each attempt."""
 
     path: str
@@ -59,16 +54,14 @@ class Reference:
 Target = Webhook | Program | Reference
 
 
-@dataclass(frozen=True)
-class Wish:
+class Wish(NamedTuple):
     """A request for notifications. ``target`` is a text that ``parse`` reads."""
 
     target: str
     occasion: Occasion = Occasion.END
 
 
-@dataclass(frozen=True)
-class Notice:
+class Notice(NamedTuple):
     """One notification: the number of attempts so far, and the answer to the last one."""
 
     number: int
@@ -85,8 +78,7 @@ class Notice:
         return f"{self.invocation_id}.{self.number}"
 
 
-@dataclass(frozen=True)
-class NoticeResult:
+class NoticeResult(NamedTuple):
     """The result of one attempt in words; ``again``: a retry may succeed."""
 
     ok: bool

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import datetime
 
 from assist_cli import codes
@@ -36,7 +35,7 @@ def fetched_elsewhere(now: datetime) -> Outcome:
     """Return the outcome of a record whose agent has deleted it at our request, but whose result is not here."""
     why = "it ran, and a copy of this home has fetched its result"
     outcome = failed(now, code=UNANSWERED, why=why)
-    return replace(outcome, accepted=True)
+    return outcome._replace(accepted=True)
 
 
 def expired(now: datetime, waited: str = "") -> Outcome:

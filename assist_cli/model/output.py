@@ -6,14 +6,12 @@ as a whole. Only a stream without lines (no line end, or a NUL) is cut elsewhere
 character.
 """
 
-from __future__ import annotations
-
 import codecs
 import itertools
 from collections import deque
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from enum import Enum
+from typing import NamedTuple
 
 BUDGET = 1024 * 1024
 MERGE_BELOW = 4096
@@ -40,8 +38,7 @@ class Portion(str, Enum):
 Pieces = list[tuple[Stream, bytes]]
 
 
-@dataclass(frozen=True)
-class OutputPart:
+class OutputPart(NamedTuple):
     """The next ``data`` of a stream, or the number of ``missing`` bytes, or the ``reason`` why nothing follows now."""
 
     stream: Stream = Stream.STDOUT
@@ -50,8 +47,7 @@ class OutputPart:
     reason: str = ""
 
 
-@dataclass(frozen=True)
-class Output:
+class Output(NamedTuple):
     """The kept part of a script's output.
 
     ``data`` has the bytes of both streams in order of arrival. ``runs`` has the lengths of its stretches of one stream,
@@ -117,8 +113,7 @@ class Output:
         return before, after + "".join(decoder.decode(b"", True) for decoder in decoders.values())
 
 
-@dataclass
-class _Piece:
+class _Piece(NamedTuple):
     stream: Stream
     data: bytearray
 
@@ -228,7 +223,7 @@ def _bytes_of(pieces: Iterable[_Piece], stream: Stream) -> bytes:
 
 def _append(pieces: list[_Piece] | deque[_Piece], stream: Stream, data: bytes) -> None:
     if pieces and pieces[-1].stream is stream and len(pieces[-1].data) < MERGE_BELOW:
-        pieces[-1].data += data
+        pieces[-1].data.extend(data)
     else:
         pieces.append(_Piece(stream, bytearray(data)))
 

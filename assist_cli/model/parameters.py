@@ -10,13 +10,11 @@ Anything else in double braces is text: ``{{.Names}}`` of a Go template, ``{{}}`
 The rules are docs/rules.md section 4.
 """
 
-from __future__ import annotations
-
 import functools
 import re
 import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from assist_cli import codes
 from assist_cli.errors import InvalidParameter
@@ -27,18 +25,14 @@ from assist_cli.model.timeouts import DEFAULTS
 BUILTINS = ("ACS::InstanceId", "ACS::InstanceName", "ACS::InvokeId", "ACS::CommandId", "ACS::RegionId")
 
 _RESERVED = "acs::"
-_KEY = re.compile(r"[A-Za-z0-9_-]+")
-_PLACEHOLDER = re.compile(
-    rb"\{\{\s*(?P<key>(?:acs::)?[A-Za-z0-9_-]+)\s*(?P<filter>\|\s*(?:[A-Za-z0-9_-]+\s*)?)?\}\}", re.IGNORECASE
-)
-
-_ATTEMPT = re.compile(rb"\{\{\s*((?:[A-Za-z0-9_\x80-\xff-][^\s{}]*)?)\s*\}\}")
+_KEY = r"[A-Za-z0-9_-]+"
+_PLACEHOLDER = rb"\{\{\s*(?P<key>(?:acs::)?[A-Za-z0-9_-]+)\s*(?P<filter>\|\s*(?:[A-Za-z0-9_-]+\s*)?)?\}\}"
+_ATTEMPT = rb"\{\{\s*((?:[A-Za-z0-9_\x80-\xff-][^\s{}]*)?)\s*\}\}"
 
 Value = str | Secret
 
 
-@dataclass(frozen=True)
-class Placeholder:
+class Placeholder(NamedTuple):
     """One location in a script that a value replaces."""
 
     key: str
@@ -46,8 +40,7 @@ class Placeholder:
     source: bytes
 
 
-@dataclass(frozen=True)
-class Template:
+class Template(NamedTuple):
     """A script in pieces: bytes and placeholders. In order, with the source of each placeholder, they form it."""
 
     pieces: tuple[bytes | Placeholder, ...]
@@ -66,8 +59,7 @@ class Template:
         return tuple(seen.values())
 
 
-@dataclass(frozen=True)
-class Definition:
+class Definition(NamedTuple):
     """The definition of one key in a command. A key without a default must be given.
 
     ``pattern`` is a regular expression that must match the whole value.
@@ -99,7 +91,7 @@ def parse(content: bytes) -> Template:
     """
     pieces: list[bytes | Placeholder] = []
     position = 0
-    for match in _PLACEHOLDER.finditer(content):
+    for match in re.finditer(_PLACEHOLDER, content, re.IGNORECASE):
         if match.start() > position:
             pieces.append(content[position : match.start()])
         pieces.append(_placeholder(match))
@@ -114,10 +106,10 @@ def odd_keys(content: bytes) -> Iterator[str]:
 
     It has no white space inside and begins like a word, so it is not a template of another language.
     """
-    for match in _ATTEMPT.finditer(content):
+    for match in re.finditer(_ATTEMPT, content):
         key = match[1].decode("utf-8", "replace")
         name = key.partition("|")[0]
-        if not _KEY.fullmatch(name[len(_RESERVED) :] if name.lower().startswith(_RESERVED) else name):
+        if not re.fullmatch(_KEY, name[len(_RESERVED) :] if name.lower().startswith(_RESERVED) else name):
             yield key
 
 
@@ -174,7 +166,7 @@ def check_definition(definition: Definition) -> None:
     """Raise InvalidParameter or QuotaExceeded for an invalid definition."""
     key = definition.key
     quotas.check_length(quotas.PARAMETER_NAME, key)
-    if not _KEY.fullmatch(key):
+    if not re.fullmatch(_KEY, key):
         raise _invalid_definition(key, "a name has letters, digits, '-' and '_' only")
     quotas.check_length(quotas.DESCRIPTION, definition.description)
     if definition.secret and (definition.default is not None or definition.choices):

@@ -5,19 +5,16 @@ nothing, or raises QuotaExceeded with the limit and the value in its message. A 
 it is refused. Nothing is written or sent before its check.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from assist_cli import codes
 from assist_cli.errors import QuotaExceeded
 from assist_cli.model.secret import reveal
 
 
-@dataclass(frozen=True)
-class Quota:
+class Quota(NamedTuple):
     """One limit: what is counted (``unit``) and how much of it is allowed (``limit``)."""
 
     name: str

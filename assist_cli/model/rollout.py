@@ -1,20 +1,17 @@
 """The rollout of an invocation: on all instances together, or on a few first and on the rest in waves."""
 
-from __future__ import annotations
-
 import re
-from dataclasses import dataclass
 from datetime import timedelta
+from typing import NamedTuple
 
 from assist_cli.errors import InvalidParameter
 
 LONGEST_QUEUE = timedelta(days=365)  # of a record for an instance that is away
 
-_SHARE = re.compile(r"([0-9]{1,9})(%?)")
+_SHARE = r"([0-9]{1,9})(%?)"
 
 
-@dataclass(frozen=True)
-class Share:
+class Share(NamedTuple):
     """A number of instances, or a percentage of them."""
 
     number: int
@@ -30,7 +27,7 @@ class Share:
 
 def share(text: str, option: str, *, least: int) -> Share:
     """Parse ``5`` or ``25%``. Raises InvalidParameter; ``option`` is the option that it came with."""
-    found = _SHARE.fullmatch(text.strip())
+    found = re.fullmatch(_SHARE, text.strip())
     if found is None or int(found[1]) < least or (found[2] and int(found[1]) > 100):
         raise InvalidParameter(
             f"cannot use {option} '{text}': it is not a number from {least} on, nor a percentage of at most 100%",
@@ -39,8 +36,7 @@ def share(text: str, option: str, *, least: int) -> Share:
     return Share(int(found[1]), bool(found[2]))
 
 
-@dataclass(frozen=True)
-class Rollout:
+class Rollout(NamedTuple):
     """A rollout: first ``canary`` instances, then waves of ``batch``, at most ``concurrency`` at the same time.
 
     When more than ``max_errors`` of all did not succeed, launching stops. None is no limit.

@@ -3,14 +3,11 @@
 The rules are docs/rules.md section 6. Times are moments in UTC; a frequency knows its own zone.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import Enum
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from assist_cli.errors import InvalidParameter
 
@@ -48,15 +45,14 @@ class SlotOutcome(str, Enum):
     __str__ = str.__str__
 
 
-@dataclass(frozen=True)
-class Timing:
+class Timing(NamedTuple):
     """The schedule that a person asks for: the frequency and its settings.
 
     ``jitter`` is the time over which the instances of one firing are spread. ``keep`` is the number of records that are
     kept for each instance.
     """
 
-    frequency: Frequency
+    frequency: "Frequency"
     jitter: timedelta = timedelta(0)
     missed: Missed = Missed.SKIP
     keep: int = KEEP
@@ -75,8 +71,7 @@ class Timing:
             )
 
 
-@dataclass(frozen=True)
-class Schedule:
+class Schedule(NamedTuple):
     """The schedule of one invocation.
 
     ``anchor`` is the moment from which intervals count, ``next`` the next due time (None: it has ended) and ``last``
@@ -98,7 +93,7 @@ class Schedule:
     missed: Missed = Missed.SKIP
     keep: int = KEEP
     paused: datetime | None = None
-    secrets: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    secrets: Mapping[str, str] = MappingProxyType({})
     instant: datetime | None = None
     booted: datetime | None = None
     boot: str = ""
@@ -118,7 +113,7 @@ class Schedule:
         return expression(self.frequency, self.timezone)
 
 
-def frequency_of(schedule: Schedule) -> Frequency:
+def frequency_of(schedule: Schedule) -> "Frequency":
     """Return the frequency of a schedule.
 
     Raises InvalidParameter for an unknown zone, an invalid frequency, and a schedule with a fault.
@@ -143,8 +138,7 @@ def error_of(schedule: Schedule) -> str | None:
     return None
 
 
-@dataclass(frozen=True)
-class Slot:
+class Slot(NamedTuple):
     """One due time on one instance. ``lateness`` and ``record_id`` are None where nothing was to be sent."""
 
     instance_id: str
@@ -154,8 +148,7 @@ class Slot:
     record_id: str | None = None
 
 
-@dataclass(frozen=True)
-class Turn:
+class Turn(NamedTuple):
     """The work of a schedule at one moment.
 
     ``fires`` is the due time to run now, None when there is none; ``made_up``: it replaces the missed ones. The due
@@ -169,7 +162,7 @@ class Turn:
     next: datetime | None
 
 
-def turn(schedule: Schedule, frequency: Frequency, now: datetime) -> Turn:
+def turn(schedule: Schedule, frequency: "Frequency", now: datetime) -> Turn:
     """Return the work at ``now`` of a schedule whose next due time has come."""
     assert schedule.next is not None
     newest = _newest(schedule, frequency, now)
@@ -196,7 +189,7 @@ def offset(instance_id: str, jitter: timedelta) -> timedelta:
     return jitter * share
 
 
-def after_step(schedule: Schedule, frequency: Frequency, now: datetime, step: timedelta | None) -> datetime | None:
+def after_step(schedule: Schedule, frequency: "Frequency", now: datetime, step: timedelta | None) -> datetime | None:
     """Return the next due time after the clock was set to ``now`` (by ``step``; None: back, while the server was down).
 
     A schedule that fires at least once an hour continues by the new time as if nothing had happened. One that fires
@@ -216,14 +209,14 @@ def after_step(schedule: Schedule, frequency: Frequency, now: datetime, step: ti
     return schedule.next if ahead else frequency.next(now, schedule.anchor)
 
 
-def upgraded(schedule: Schedule, frequency: Frequency, now: datetime) -> datetime | None:
+def upgraded(schedule: Schedule, frequency: "Frequency", now: datetime) -> datetime | None:
     """Return the next due time by the current rules and zones, which may have changed since it was written."""
     assert schedule.next is not None
     return frequency.next(min(schedule.next - MOMENT, now), schedule.anchor)
 
 
 def due_times(
-    frequency: Frequency, anchor: datetime, first: datetime, until: datetime, limit: int | None
+    frequency: "Frequency", anchor: datetime, first: datetime, until: datetime, limit: int | None
 ) -> Iterator[datetime]:
     """Yield the due times from ``first`` (itself one) until before ``until``: newest first, at most ``limit``."""
     end, back = until, SEARCH_STEP
@@ -239,7 +232,7 @@ def due_times(
         end, back = begin, back if found else back * 2
 
 
-def _newest(schedule: Schedule, frequency: Frequency, now: datetime) -> datetime:
+def _newest(schedule: Schedule, frequency: "Frequency", now: datetime) -> datetime:
     """Return the newest due time not after ``now``. It searches backwards: an absence may have had millions."""
     assert schedule.next is not None
     newest: datetime = schedule.next

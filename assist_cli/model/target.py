@@ -24,14 +24,11 @@ Facts, groups and files come from ``Sources``. Without them, ``@`` means tags on
 the scope of an access key or a user, which is resolved without sources, never depends on the report of an agent.
 """
 
-from __future__ import annotations
-
 import contextlib
 import fnmatch
 import itertools
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any, NamedTuple, Protocol
 
@@ -43,10 +40,10 @@ from assist_cli.model.instance import COMMON_FACTS, FACTS, LOCAL, Instance
 
 RANGE_LIMIT = 100_000
 
-_BRACKETS = re.compile(r"\[([^\[\]]*)\]")
+_BRACKETS = r"\[([^\[\]]*)\]"
 _DIGITS = f"([0-9]{{1,{names.DIGITS}}})"
-_PART = re.compile(f"{_DIGITS}(?:-{_DIGITS}(?:/{_DIGITS})?)?")
-_GLOB = re.compile(r"[*?]")
+_PART = f"{_DIGITS}(?:-{_DIGITS}(?:/{_DIGITS})?)?"
+_GLOB = r"[*?]"
 _GIB = 2**30
 _NO_PLACES: Mapping[str, str] = MappingProxyType({})
 
@@ -74,8 +71,7 @@ class Sources(Protocol):
         """Return the targets in a file, with the numbers of their lines. Raises FileFailure, InvalidParameter."""
 
 
-@dataclass(frozen=True)
-class Selection:
+class Selection(NamedTuple):
     """The targets that a person gave, or ``everything``, and how many of these to ``pick`` at random.
 
     ``everything`` is each instance but ``local``. The same ``seed`` picks the same of the same instances; None picks
@@ -159,7 +155,7 @@ def placed(place: str) -> Iterator[None]:
         raise type(error)(f"{error.message} ({place})", hint=error.hint, code=error.code) from None
 
 
-def _all_of(index: _Index, wanted: Iterable[str], places: Mapping[str, str] = _NO_PLACES) -> list[Instance]:
+def _all_of(index: "_Index", wanted: Iterable[str], places: Mapping[str, str] = _NO_PLACES) -> list[Instance]:
     """Return the instances of all terms. ``places`` has those of terms in groups and files, for messages.
 
     Raises InvalidParameter, and NotFound with all terms that match nothing.
@@ -271,7 +267,7 @@ def _sample(chosen: list[Instance], size: int, seed: int | None) -> list[Instanc
 
 def _split(text: str, sign: str) -> list[str]:
     """Return the parts of a text between signs outside of brackets."""
-    masked = _BRACKETS.sub(lambda found: found[0].replace(sign, "\0"), text)
+    masked = re.sub(_BRACKETS, lambda found: found[0].replace(sign, "\0"), text)
     return [part.replace("\0", sign).strip() for part in masked.split(sign)]
 
 
@@ -324,7 +320,7 @@ class _Index:
             return self._listed(term)
         if ids.is_prefix(term, ids.Kind.INSTANCE):
             return self._by_id(term)
-        if not _BRACKETS.search(term):
+        if not re.search(_BRACKETS, term):
             return self._named(term) or self._nothing(term)
         found: list[Instance] = []
         missing = []
@@ -336,7 +332,7 @@ class _Index:
         return found if not missing else self._nothing(term, missing)
 
     def _named(self, text: str) -> list[Instance]:
-        if _GLOB.search(text):
+        if re.search(_GLOB, text):
             matches = _glob(text).match
             return [each for each in self._instances if matches(each.name)]
         found = self._by_name.get(text)
@@ -417,8 +413,8 @@ class _Index:
             for name in keys
         }
         return [
-            replace(
-                each, tags={**{name: facts[name][each.id] for name in facts if each.id in facts[name]}, **each.tags}
+            each._replace(
+                tags={**{name: facts[name][each.id] for name in facts if each.id in facts[name]}, **each.tags}
             )
             for each in self._instances
         ]
@@ -440,7 +436,7 @@ def _glob(text: str) -> re.Pattern[str]:
 
 def _expanded(term: str) -> Iterator[str]:
     """Yield the names of a term with ranges. Raises InvalidParameter for too many names or an invalid range."""
-    pieces = _BRACKETS.split(term)  # text, range, text, range, …, text
+    pieces = re.split(_BRACKETS, term)  # text, range, text, range, …, text
     ranges = [_numbers(term, text) for text in pieces[1::2]]
     size = 1
     for parts in ranges:
@@ -456,7 +452,7 @@ def _numbers(term: str, text: str) -> list[tuple[range, int]]:
     """Parse ``01-20/2,30`` into ranges, each with the width that its leading zeros require."""
     parts = []
     for part in text.split(","):
-        found = _PART.fullmatch(part.strip())
+        found = re.fullmatch(_PART, part.strip())
         first, last, step = (found[1], found[2] or found[1], int(found[3] or 1)) if found else ("1", "0", 1)
         if int(last) < int(first) or step < 1:
             hint = "write [1-20], [01-20], [1,3,5-9] or [0-10/2]"

@@ -43,6 +43,8 @@ class InstallTimeouts(NamedTuple):
     script: int = 120  # for a request that an agent runs as a script
     start: float = 20.0  # for the agent to answer after it was started
     stop: float = 15.0  # for the agent to end
+    task: float = 5.0  # for the Task Scheduler of Windows to start it
+    report: float = 300.0  # at most, between the start of a guard's process and the time in its report, on Windows
     look: float = 0.05  # between two checks if it has started or ended
 
 

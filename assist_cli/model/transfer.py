@@ -4,10 +4,8 @@ Its content is not part of the history, since files contain keys and passwords. 
 SHA-256, by which a sent file can be recognised.
 """
 
-from __future__ import annotations
-
 import re
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from assist_cli import codes
 from assist_cli.errors import InvalidParameter
@@ -19,8 +17,7 @@ DEFAULT_TIMEOUT = 60
 _MODE = re.compile(r"0?[0-7]{3,4}", re.ASCII)
 
 
-@dataclass(frozen=True)
-class Transfer:
+class Transfer(NamedTuple):
     """The file. ``directory`` is absolute on the instance, ``mode`` octal in four digits, ``size`` in bytes.
 
     ``owner`` and ``group`` None are the agent's own. ``sha256`` is in hexadecimal.

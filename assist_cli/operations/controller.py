@@ -56,7 +56,7 @@ def boot_id() -> str:
         return ""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Controller:
     """One controller. The audit log attributes its operations to ``actor``.
 
@@ -72,8 +72,8 @@ class Controller:
     boot: str = field(default_factory=boot_id)
     connect: Connect | None = None
     timeouts: Timeouts = DEFAULTS
-    refusals: list[int] = field(default_factory=list, compare=False, repr=False)  # higher epochs, from agents
-    _contacts: dict[str, Contact] = field(default_factory=dict, compare=False, repr=False)  # by instance, unwritten
+    refusals: list[int] = field(default_factory=list)  # higher epochs, from agents
+    _contacts: dict[str, Contact] = field(default_factory=dict)  # by instance, unwritten
 
     @property
     def id(self) -> str:

@@ -194,15 +194,4 @@ def _parsed(text: str) -> Mapping[str, Any]:
 
 def _instance(row: sqlite3.Row) -> Instance:
     id, name, address, created, os_type, heard, tags, enrolment = row
-    found = object.__new__(Instance)  # a frozen dataclass takes three times as long, and this may be for 10,000
-    found.__dict__.update(
-        id=id,
-        name=name,
-        address=address,
-        created=from_ms(created),
-        os_type=os_type,
-        heard=from_ms_or_none(heard),
-        tags=_parsed(tags),
-        enrolment=enrolment,
-    )
-    return found
+    return Instance(id, name, address, from_ms(created), os_type, from_ms_or_none(heard), _parsed(tags), enrolment)

@@ -76,7 +76,7 @@ def _summarised(reader: Reader, rows: Sequence[sqlite3.Row], among: Collection[s
     if among is None:
         return found
     return [
-        replace(each, invocation=replace(each.invocation, status=invoke_status(each.counts)))
+        replace(each, invocation=each.invocation._replace(status=invoke_status(each.counts)))
         for each in found
         if each.counts
     ]

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Collection
-from dataclasses import replace
 from typing import Any
 
 from assist_cli.model.fine import FAILED, Fine
@@ -267,5 +266,5 @@ def _result(reader: Reader, record_id: str, *, output: bool) -> InvocationResult
         [record_id],
     )
     assert row is not None
-    invocation = replace(invocation_of(row, row["content"], ()), command_id=row["ran"])
+    invocation = invocation_of(row, row["content"], ())._replace(command_id=row["ran"])
     return InvocationResult(invocation, record["repeats"], record_of(record, output=output))

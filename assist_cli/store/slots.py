@@ -4,13 +4,11 @@ A slot is written with its record, in the transaction that advances the schedule
 missed due times are one row, whatever their number.
 """
 
-from __future__ import annotations
-
 import json
 import sqlite3
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from assist_cli.model.invocation import Record
 from assist_cli.model.lifecycle import slot_outcome
@@ -26,8 +24,7 @@ from assist_cli.store.database import (
 from assist_cli.store.rows import record_of
 
 
-@dataclass(frozen=True)
-class ScheduledInstance:
+class ScheduledInstance(NamedTuple):
     """An instance on which a schedule fires: the number of its records, and if the newest one is open."""
 
     instance_id: str
@@ -36,8 +33,7 @@ class ScheduledInstance:
     is_busy: bool
 
 
-@dataclass(frozen=True)
-class Waiting:
+class Waiting(NamedTuple):
     """A slot with its record, which no agent is known to have accepted."""
 
     invocation_id: str
@@ -46,8 +42,7 @@ class Waiting:
     record: Record
 
 
-@dataclass(frozen=True)
-class SlotRange:
+class SlotRange(NamedTuple):
     """A slot or, with ``until``, all due times from its own until before that."""
 
     slot: Slot

@@ -85,6 +85,7 @@ def test_a_finished_task_stays_finished(place: Path, hold: Callable[..., None]) 
     folder = journal.claim("r-1", {"peer": "x"})
     hold("replace", 3)
     folder.finish({"state": "Finished"})
+    folder.release()
     assert folder.read("result.json") == {"state": "Finished"}
 
 

@@ -242,6 +242,18 @@ def test_a_restart_of_the_machine(agent: Agent) -> None:
         kill_and_wait(main)
 
 
+def test_a_power_cut_before_a_result_has_its_name(agent: Agent) -> None:
+    """Its content was on disk, so the record is closed with it."""
+    client = agent.connect()
+    record = client.run("echo out; exit 3")
+    result = client.finish(record).result
+    agent.kill()
+    (agent.folder(record) / "result.json").rename(agent.folder(record) / "result.tmp")
+    output = agent.start().connect().finish(record)
+    assert output.result == result
+    assert output.stdout == b"out\n"
+
+
 @pytest.mark.parametrize("request_json", variants.every(2, ['{"record": "r-torn", "ti', "", None]))
 def test_a_record_that_was_never_accepted_can_be_delivered_again(agent: Agent, request_json: str | None) -> None:
     """After a crash between claim and journal nothing has started, so a later delivery runs."""

@@ -126,6 +126,12 @@ def test_the_search_finds_what_is_there(agent: Agent, client: Client) -> None:
     assert holds(agent.pid, canary) == []
 
 
+def test_the_pages_that_only_the_start_needed_are_unmapped(agent: Agent) -> None:
+    """Most of the code of Python and its libraries, which takes more memory than the agent's own objects."""
+    status = dict(line.split(":") for line in Path(f"/proc/{agent.pid}/status").read_text().splitlines())
+    assert int(status["RssFile"].split()[0]) < int(status["RssAnon"].split()[0])
+
+
 def test_wiping_periodically_takes_no_memory(agent: Agent, client: Client) -> None:
     def own() -> int:
         """The pages that belong to no file."""

@@ -253,7 +253,7 @@ def agent(
     agent = WindowsAgent(python(pytestconfig.getoption("--windows-python")), archive, isolation)
     first = subprocess.run(agent.words("serve"), capture_output=True, timeout=60, check=False)
     assert first.returncode == 1
-    assert b"the certificates in" in first.stderr
+    assert b"cannot use ca.pem, agent.pem and agent.key in" in first.stderr
     agent.certify()
     agent.start()
     yield agent

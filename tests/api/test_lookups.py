@@ -8,7 +8,6 @@ import contextlib
 import re
 import sqlite3
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -124,7 +123,7 @@ def test_the_command_and_the_invocation_of_a_request_are_not_read_again(watched:
     assert watched.reads("instances") == 1
     assert watched.reads("commands", "command_states", "command_versions") == 0
 
-    again = plans.RerunRequest(replace(recording.recall(watched.controller, invocation.id), status=ENDED))
+    again = plans.RerunRequest(recording.recall(watched.controller, invocation.id)._replace(status=ENDED))
     watched.clear()
     with recording.recorded(watched.controller, again):
         assert plans.missing(again) == []

@@ -17,7 +17,8 @@ from typing import Any
 import pytest
 
 from assist_cli.deploy import pki
-from assist_cli.deploy.host import enrol
+from assist_cli.deploy.host import proxy as way
+from assist_cli.deploy.host.client import Denied
 from assist_cli.operations.controller import open_controller, utc_now
 from assist_cli.operations.fleet import enrolments
 from assist_cli.operations.fleet.enrolments import EnrolmentRequest
@@ -253,8 +254,8 @@ def test_a_machine_behind_a_proxy_enrols_through_it_and_its_agent_dials_through_
 def test_a_proxy_that_refuses_the_password_ends_it_at_once() -> None:
     with Proxy(login="pos:right") as proxy:
         settings = {"proxy": proxy.address.replace("//", "//pos:wrong@"), "connect_seconds": 10}
-        with pytest.raises(enrol.Denied, match="refuses it without the right user and password") as refused:
-            enrol._connect(settings, "127.0.0.1", 4222)
+        with pytest.raises(Denied, match="refuses it without the right user and password") as refused:
+            way.connect(settings, "127.0.0.1", 4222)
     assert refused.value.hint.endswith("--proxy @FILE, --proxy env:VARIABLE")
     assert "wrong" not in str(refused.value)
 
@@ -270,8 +271,8 @@ def test_a_proxy_that_refuses_the_password_ends_it_at_once() -> None:
     ],
 )
 def test_a_proxy_that_cannot_be_one_is_refused_on_the_machine(url: str, why: str) -> None:
-    with pytest.raises(enrol.Denied, match=why) as refused:
-        enrol._given_proxy(url)
+    with pytest.raises(Denied, match=why) as refused:
+        way.given_proxy(url)
     assert "s3cret" not in str(refused.value)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import datetime, timezone
 
 import pytest
@@ -87,7 +86,7 @@ def test_the_status_for_each_outcome_of_the_records(
 def test_the_end_of_a_schedule_is_its_stop(
     status: int, endings: list[tuple[InvocationStatus, int | None, str]]
 ) -> None:
-    assert exit_status(replace(invocation(*endings), repeat_mode=RepeatMode.PERIOD)) == status
+    assert exit_status(invocation(*endings)._replace(repeat_mode=RepeatMode.PERIOD)) == status
 
 
 def test_a_periodic_invocation_that_continues_has_not_ended() -> None:

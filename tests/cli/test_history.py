@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -318,7 +317,7 @@ def test_outputs_with_missing_bytes_are_not_shown_as_equal(
     assist: Application, controller: Controller, web: list[Instance]
 ) -> None:
     now = controller.now()
-    part = replace(past.finished(at=now), output=Output(b"first\nlast\n", (11,), cut=6, dropped=1_700_000))
+    part = past.finished(at=now)._replace(output=Output(b"first\nlast\n", (11,), cut=6, dropped=1_700_000))
     made = [past.invocation_on(web[:3], now - timedelta(hours=hours), content=b"check") for hours in (1, 0)]
     for each in made:
         past.write(controller.database, each, [part, part, past.finished("whole\n", at=now)])

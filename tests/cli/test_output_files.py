@@ -6,7 +6,6 @@ import json
 import re
 import resource
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
 
@@ -183,7 +182,7 @@ def test_missing_bytes_are_a_line_of_one_file(controller: Controller, tmp_path: 
     both.ended("a", ENDED)
     both.missing("b", 1)
     assert not list(tmp_path.glob("b.*"))
-    both.ended("b", replace(ENDED, exit_code=3))
+    both.ended("b", ENDED._replace(exit_code=3))
     files.close(made.instances)
     assert files.status(7) == 7
     assert (tmp_path / "a.stdout").read_text() == "one\ntw\nthree\n"

@@ -59,7 +59,7 @@ def test_completion_imports_no_command(home: Path, monkeypatch: pytest.MonkeyPat
 
 
 def test_help_imports_no_command() -> None:
-    ours, others = assist("--help", beyond="typer")
+    ours, others = assist("--help", beyond="atexit, gc, typer")
     assert rooms(ours) == {"cli", "codes", "errors", "folder", "paths", "units"}
     assert others <= {"dataclasses", "json", "typer"}  # typer: the parts that only a command needs
 
@@ -67,7 +67,7 @@ def test_help_imports_no_command() -> None:
 def test_the_history_is_shown_without_importing_agents(home: Path) -> None:
     with open_controller(Home(home)):
         pass
-    ours, others = assist("invocation", "list", beyond="typer")
+    ours, others = assist("invocation", "list", beyond="atexit, gc, typer")
     assert rooms(ours) == set(OF_THE_HISTORY)
     assert not {
         name for name in ours if name in ("cli.watching", "cli.invocation_screen", "cli.fanout", "store.migrations")
@@ -75,6 +75,22 @@ def test_the_history_is_shown_without_importing_agents(home: Path) -> None:
     assert others <= {
         *("base64", "binascii", "dataclasses", "json", "pwd", "shlex", "sqlite3", "struct", "typer", "unicodedata")
     }
+
+
+def test_a_run_imports_few_modules_and_makes_few_dataclasses() -> None:
+    """The methods of a dataclass are compiled at each start, which takes as long as the import of three modules."""
+    code = """
+import dataclasses, sys
+import assist_cli.cli.app, assist_cli.cli.run
+import assist_cli.agents.embedded, assist_cli.operations.runs.dispatch
+ours = [module for name, module in list(sys.modules.items()) if name.partition(".")[0] in ("agentd", "assist_cli")]
+made = {each for module in ours for each in vars(module).values() if isinstance(each, type)}
+print(len(ours), *(each.__name__ for each in made if dataclasses.is_dataclass(each)))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, encoding="utf-8")
+    number, *dataclasses = done.stdout.split()
+    assert int(number) <= 86
+    assert {name for name in dataclasses if not name.endswith("Options")} == {"Controller", "Home"}
 
 
 def test_no_module_imports_unix_modules_at_its_top() -> None:

@@ -12,11 +12,12 @@ from typing import Any
 import pytest
 
 from assist_cli import __version__
-from assist_cli.deploy import install as deploy
-from assist_cli.deploy.host import machine as place
+from assist_cli.deploy import host_requests as deploy
 from assist_cli.deploy.host import orders
+from assist_cli.deploy.host import posix_machine as place
 from assist_cli.deploy.host.changes import Failure, Steps
-from assist_cli.deploy.host.machine import Machine
+from assist_cli.deploy.host.posix_machine import PosixMachine
+from assist_cli.deploy.host.unit import unit_text
 from assist_cli.model.timeouts import DEFAULTS
 from tests.support import interpreters, processes
 
@@ -32,7 +33,7 @@ def folder(isolation: Path, no_leaks: None) -> Iterator[Path]:
 
 
 def order(folder: Path, **changes: Any) -> dict[str, Any]:
-    made = deploy.install_order(str(folder), instance="i-01kbdk5g8w3m9v6yx2r4hq7cne", credentials=None, listen=None)
+    made = deploy.install_order(instance="i-01kbdk5g8w3m9v6yx2r4hq7cne", credentials=None, listen=None)
     return {**made, **changes}
 
 
@@ -42,12 +43,12 @@ def test_it_works_under_every_python_of_an_agent(folder: Path, version: str) -> 
 
     def carry_out(verb: str, words: dict[str, Any]) -> dict[str, Any]:
         script = folder.with_name("order.sh")
-        script.write_bytes(deploy.script(str(folder), str(python), verb, words, DEFAULTS.install))
+        script.write_bytes(deploy.script("posix", str(folder), str(python), verb, words, DEFAULTS.install).content)
         done = subprocess.run(["sh", script], stdout=subprocess.PIPE, check=True)
         return deploy.read_answers(done.stdout, "web1", verb)
 
     assert carry_out("look", {})["version"] is None
-    assert carry_out("install", order(folder)) == {"version": __version__, "before": None, "systemd": False}
+    assert carry_out("install", order(folder)) == {"version": __version__, "before": None, "managed": False}
     assert carry_out("look", {})["version"] == __version__
     said = subprocess.run([folder / "agentd", "status"], stdout=subprocess.PIPE, check=True).stdout.decode()
     assert f"Python {version}." in said
@@ -92,18 +93,18 @@ def systemd(isolation: Path, folder: Path) -> Systemd:
 
 
 @pytest.fixture
-def machine(systemd: Systemd, folder: Path) -> Machine:
-    return Machine(DEFAULTS.install._asdict(), str(folder), str(systemd.units), [str(systemd.program)])
+def machine(systemd: Systemd, folder: Path) -> PosixMachine:
+    return PosixMachine(DEFAULTS.install._asdict(), str(folder), str(systemd.units), [str(systemd.program)])
 
 
-def test_the_unit_is_installed_and_installed_again(machine: Machine, systemd: Systemd, folder: Path) -> None:
+def test_the_unit_is_installed_and_installed_again(machine: PosixMachine, systemd: Systemd, folder: Path) -> None:
     previous = os.umask(0o022)  # as main does
     try:
-        assert orders.install(machine, order(folder), Steps())["systemd"]
+        assert orders.install(machine, order(folder), Steps())["managed"]
     finally:
         os.umask(previous)
     assert systemd.asked() == ["daemon-reload", f"enable {place.UNIT}", f"stop {place.UNIT}", f"start {place.UNIT}"]
-    assert systemd.unit.read_text() == order(folder)["units"]["root"]
+    assert systemd.unit.read_text() == unit_text(str(folder), root=True)
     assert stat.S_IMODE(systemd.unit.stat().st_mode) == 0o644
     assert not (folder / "agentd.log").exists()
 
@@ -115,7 +116,7 @@ def test_the_unit_is_installed_and_installed_again(machine: Machine, systemd: Sy
     assert not systemd.unit.exists()
 
 
-def test_a_refused_start_leaves_no_unit(machine: Machine, systemd: Systemd, folder: Path) -> None:
+def test_a_refused_start_leaves_no_unit(machine: PosixMachine, systemd: Systemd, folder: Path) -> None:
     systemd.broken.touch()
     steps = Steps()
     with pytest.raises(Failure, match=r"systemctl start assist-agentd\.service: Job failed\."):
@@ -126,7 +127,7 @@ def test_a_refused_start_leaves_no_unit(machine: Machine, systemd: Systemd, fold
     assert systemd.asked()[-2:] == [f"disable {place.UNIT}", "daemon-reload"]
 
 
-def test_a_failed_undo_is_reported(machine: Machine, systemd: Systemd, folder: Path) -> None:
+def test_a_failed_undo_is_reported(machine: PosixMachine, systemd: Systemd, folder: Path) -> None:
     steps = Steps()
 
     def back() -> None:
@@ -136,7 +137,7 @@ def test_a_failed_undo_is_reported(machine: Machine, systemd: Systemd, folder: P
     assert steps.undo() == ["[Errno 28] No space left on device: '/etc/x'"]
 
 
-def test_a_folder_that_is_writable_by_others_is_refused(machine: Machine, folder: Path) -> None:
+def test_a_folder_that_is_writable_by_others_is_refused(machine: PosixMachine, folder: Path) -> None:
     folder.mkdir()
     folder.chmod(0o777)
     with pytest.raises(Failure, match="others can write to it"):
@@ -147,7 +148,7 @@ def test_a_folder_that_is_writable_by_others_is_refused(machine: Machine, folder
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 @pytest.mark.parametrize("kind", ["theirs", "link", "above"])
 def test_nothing_is_read_run_or_removed_in_a_folder_of_another_user(
-    machine: Machine, folder: Path, isolation: Path, kind: str
+    machine: PosixMachine, folder: Path, isolation: Path, kind: str
 ) -> None:
     """Nor through a link of theirs, nor where they can replace the folder."""
     real, other = isolation / "real", 1_234_567
@@ -177,10 +178,10 @@ def test_the_default_folder_is_that_of_the_bridge(monkeypatch: pytest.MonkeyPatc
         stdout=subprocess.PIPE,
         check=True,
     )
-    assert Machine(DEFAULTS.install._asdict(), manager=[]).home == shown.stdout.decode().strip()
+    assert PosixMachine(DEFAULTS.install._asdict(), manager=[]).home == shown.stdout.decode().strip()
 
 
-def test_a_machine_gets_another_id_one_time_when_it_becomes_a_new_instance(machine: Machine, folder: Path) -> None:
+def test_a_machine_gets_another_id_one_time_when_it_becomes_a_new_instance(machine: PosixMachine, folder: Path) -> None:
     """A repetition before the installation has changed the instance keeps it."""
     folder.mkdir(exist_ok=True)
 

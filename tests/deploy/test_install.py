@@ -13,7 +13,6 @@ import stat
 import subprocess
 import zipfile
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,10 +23,11 @@ from assist_cli.agents import broker_folder
 from assist_cli.agents.destination import Destination
 from assist_cli.agents.ssh import login
 from assist_cli.deploy import bundle, pki
-from assist_cli.deploy import install as deploy
+from assist_cli.deploy import host_requests as deploy
 from assist_cli.deploy.broker import admission
 from assist_cli.deploy.install import Host
 from assist_cli.errors import AssistError, Conflict, InstallFailed, Refused
+from assist_cli.model.command import CommandType
 from assist_cli.model.instance import Instance
 from assist_cli.model.secret import Secret
 from assist_cli.model.target import Selection
@@ -76,7 +76,7 @@ def run(controller: Controller, instance: Instance, script: str) -> bytes:
 
     async def work() -> bytes:
         with AgentConnection(controller, instance) as line:
-            job = deployment.UnrecordedTask(controller, script.encode())
+            job = deployment.UnrecordedTask(controller, shell(script))
             await line.retry(job.deliver)
             await line.retry(job.follow)
             return bytes(job.written)
@@ -259,17 +259,20 @@ def host_of(server: Sshd, *, sudo: bool = False) -> Host:
     return host
 
 
+def shell(text: str) -> deploy.ActionScript:
+    return deploy.ActionScript(CommandType.SHELL, text.encode())
+
+
 def order(server: Sshd, **changes: Any) -> dict[str, Any]:
-    made = deploy.install_order(
-        str(server.agent), instance="i-01kbdk5g8w3m9v6yx2r4hq7cne", credentials=None, listen=None
-    )
+    made = deploy.install_order(instance="i-01kbdk5g8w3m9v6yx2r4hq7cne", credentials=None, listen=None)
     return {**made, **changes}
 
 
 def send(server: Sshd, verb: str, words: dict[str, Any]) -> dict[str, Any]:
     """Execute an order on the machine, unchanged."""
     script = server.folder / "order.sh"
-    script.write_bytes(deploy.script(str(server.agent), "/usr/bin/python3", verb, words, DEFAULTS.install))
+    made = deploy.script("posix", str(server.agent), "/usr/bin/python3", verb, words, DEFAULTS.install)
+    script.write_bytes(made.content)
     done = subprocess.run(["sh", script], stdout=subprocess.PIPE, check=True)
     return deploy.read_answers(done.stdout, "web1", verb)
 
@@ -470,7 +473,7 @@ def test_a_script_during_an_upgrade_loses_nothing(controller: Controller, server
     async def work() -> tuple[bytes, list[deployment.Upgrade]]:
         with AgentConnection(controller, done.instance) as line:
             assert (await line.client()).greeting.agent == "0.0.9"
-            job = deployment.UnrecordedTask(controller, f"echo before; read word < '{gate}'; echo $word".encode())
+            job = deployment.UnrecordedTask(controller, shell(f"echo before; read word < '{gate}'; echo $word"))
             await line.retry(job.deliver)
             outcomes = await deployment.upgrade_all(controller, [done.instance], rotate=True, heard=lambda _: None)
             gate.write_text("after\n")
@@ -491,7 +494,7 @@ def test_a_script_during_an_upgrade_loses_nothing(controller: Controller, server
 
 def test_a_failed_upgrade_is_an_outcome_and_delays_no_other(controller: Controller, server: Sshd) -> None:
     done = install(controller, server)
-    lost = replace(done.instance, id="i-01kbdk5g8w3m9v6yx2r4hq7cnf", name="lost", address="tls:127.0.0.1:9")
+    lost = done.instance._replace(id="i-01kbdk5g8w3m9v6yx2r4hq7cnf", name="lost", address="tls:127.0.0.1:9")
     outcomes = asyncio.run(
         deployment.upgrade_all(controller, [lost, done.instance], rotate=False, heard=lambda _: None)
     )
@@ -507,7 +510,7 @@ def test_uninstall_is_refused_while_scripts_run_without_force(controller: Contro
     async def begin() -> None:
         with AgentConnection(controller, done.instance) as line:
             job = deployment.UnrecordedTask(
-                controller, f"read word < '{gate}'; echo $word > '{server.home}/said'".encode()
+                controller, shell(f"read word < '{gate}'; echo $word > '{server.home}/said'")
             )
             await line.retry(job.deliver)
 
@@ -521,7 +524,8 @@ def test_uninstall_is_refused_while_scripts_run_without_force(controller: Contro
 
 
 def test_the_input_of_the_host_script_is_one_line_of_json() -> None:
-    script = deploy.script("/var/lib/it's here", "/usr/bin/python3", "look", {"a": "'\nORDER\n"}, DEFAULTS.install)
-    first, second, last, end = script.split(b"\n", 1)[1].split(b"\n")
+    words = {"a": "'\nORDER\n"}
+    script = deploy.script("posix", "/var/lib/it's here", "/usr/bin/python3", "look", words, DEFAULTS.install)
+    first, second, last, end = script.content.split(b"\n", 1)[1].split(b"\n")
     assert json.loads(second)[1:] == ["look", {"a": "'\nORDER\n", "waits": DEFAULTS.install._asdict()}]
     assert (first[:5], last, end) == (b"exec ", b"ORDER", b"")

@@ -10,7 +10,8 @@ import pytest
 
 from assist_cli.cli.listening import Listening
 from assist_cli.deploy import service
-from assist_cli.deploy.host import machine
+from assist_cli.deploy.host import posix_machine as machine
+from assist_cli.deploy.host.unit import unit_text
 from tests.support.programs import need
 
 
@@ -23,7 +24,7 @@ def test_systemd_accepts_the_units(tmp_path: Path, root: bool, name: str) -> Non
     (folder / "agentd").write_text("#!/bin/sh\n")
     (folder / "agentd").chmod(0o755)
     unit = tmp_path / machine.UNIT
-    unit.write_text(service.unit(str(folder), root=root))
+    unit.write_text(unit_text(str(folder), root=root))
     done = subprocess.run(
         [need("systemd-analyze"), "verify", "--man=no", "--recursive-errors=no", *([] if root else ["--user"]), unit],
         stdout=subprocess.PIPE,
@@ -35,11 +36,11 @@ def test_systemd_accepts_the_units(tmp_path: Path, root: bool, name: str) -> Non
 
 
 def test_scripts_outlive_the_unit_and_see_the_real_machine() -> None:
-    lines = service.unit("/var/lib/assist-agentd", root=True).splitlines()
+    lines = unit_text("/var/lib/assist-agentd", root=True).splitlines()
     assert 'ExecStart=/bin/sh "/var/lib/assist-agentd/agentd" guard' in lines
     assert {"KillMode=process", "Restart=always", "PrivateTmp=no", "WantedBy=multi-user.target"} <= set(lines)
     assert not any(line.startswith("MemoryMax") for line in lines)
-    assert "WantedBy=default.target" in service.unit("/home/ann/.local/state/assist-agentd", root=False)
+    assert "WantedBy=default.target" in unit_text("/home/ann/.local/state/assist-agentd", root=False)
 
 
 def test_the_service_keeps_the_options_of_the_console(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

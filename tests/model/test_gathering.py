@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import datetime, timezone
 
 from assist_cli.model.gathering import gather, tally
@@ -51,7 +50,7 @@ def test_equal_answers_are_one_group_and_the_odd_ones_are_last() -> None:
 
 
 def test_answers_with_missing_bytes_are_never_equal() -> None:
-    lacking = [replace(place(name), record=replace(place(name).record, output=Output(dropped=9))) for name in "ab"]
+    lacking = [place(name)._replace(record=place(name).record._replace(output=Output(dropped=9))) for name in "ab"]
     assert groups(place("c", b"x"), *lacking, place("d", b"x")) == [("c", "d"), ("a",), ("b",)]
 
 
@@ -118,8 +117,8 @@ def test_each_instance_is_counted_once() -> None:
         place("e", status=RUNNING, sent=False),
         place("f", status=STOPPED),
         place("g", status=STOPPED, sent=False),
-        replace(asked, record=replace(asked.record, stopped=NOW)),
-        replace(asked, record=replace(asked.record, sent=NOW, started=NOW)),
+        asked._replace(record=asked.record._replace(stopped=NOW)),
+        asked._replace(record=asked.record._replace(sent=NOW, started=NOW)),
     ]
     counts = InstanceCounts(succeeded=1, nonzero=1, failed=1, running=1, waiting=1, unstarted=2, halted=1, stopped=1)
     assert instance_counts(places) == counts

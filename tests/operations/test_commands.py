@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import sqlite3
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -33,10 +32,10 @@ def audit_log(controller: Controller) -> list[tuple[str, str, str]]:
 
 def test_create_and_get(controller: Controller) -> None:
     made = commands.create(controller, "restart", VERSION, "restarts a unit")
-    assert made.version == replace(VERSION, number=1, created=controller.now())
+    assert made.version == VERSION._replace(number=1, created=controller.now())
     for reference in ("restart", "restart@1", made.id, made.id[:10]):
         assert commands.get(controller, reference) == made
-    assert list(commands.listing(controller)) == [replace(made, version=replace(made.version, content=b""))]
+    assert list(commands.listing(controller)) == [made._replace(version=made.version._replace(content=b""))]
     assert audit_log(controller) == [("command.create", "restart", "")]
 
 
@@ -86,7 +85,7 @@ def test_similar_names_are_different_names(controller: Controller, other: str) -
 def test_modify_changes_no_version(controller: Controller) -> None:
     made = commands.create(controller, "restart", VERSION)
     commands.modify(controller, "restart", new_name="renew", description="as new")
-    assert commands.get(controller, "renew") == replace(made, name="renew", description="as new")
+    assert commands.get(controller, "renew") == made._replace(name="renew", description="as new")
     commands.modify(controller, "renew", new_name="renew")
     commands.create(controller, "other", VERSION)
     with pytest.raises(Conflict):
@@ -108,7 +107,7 @@ def test_clone_creates_a_version_and_keeps_the_old_ones(controller: Controller) 
 
 
 def test_clone_of_all_settings(controller: Controller) -> None:
-    commands.create(controller, "restart", replace(VERSION, working_dir="/srv"))
+    commands.create(controller, "restart", VERSION._replace(working_dir="/srv"))
     changes = Changes(b"dir", CommandType.BAT, "", 5, parameters_enabled=False)
     made = commands.clone(controller, "restart", changes)
     assert made.version == CommandVersion(b"dir", CommandType.BAT, None, 5, number=2, created=controller.now())

@@ -65,8 +65,8 @@ def test_it_is_finished_when_the_file_is_there(controller: Controller, now: Cloc
     assert path.read_bytes() == CONTENT
     assert found.status is InvokeStatus.FINISHED
     assert (record_of(found).exit_code, record_of(found).is_success) == (None, True)
-    assert found == replace(
-        invocation, content=b"", status=found.status, finished=found.finished, instances=found.instances
+    assert found == invocation._replace(
+        content=b"", status=found.status, finished=found.finished, instances=found.instances
     )
     assert files.listing(controller, limit=None) == [recording.recall(controller, invocation.id, output=False)]
     assert history.summaries(controller, limit=None) == []

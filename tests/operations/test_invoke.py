@@ -6,7 +6,6 @@ import contextlib
 import shlex
 import time
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -142,7 +141,7 @@ def test_a_command_is_deleted_if_its_agent_knows_the_end_of_its_run(controller: 
         (CommandVersion(b"true"), {"word": "w"}, "ParameterDisabled"),
         (ECHO, {"word": "w" * 12_200}, "ScriptExceedLimit"),
         (ECHO, {"word": "a\0b"}, "InvalidParameterValue"),
-        (replace(ECHO, content=b"{{word}}" * 600), {"word": "w" * 500}, "RenderedScriptExceedLimit"),
+        (ECHO._replace(content=b"{{word}}" * 600), {"word": "w" * 500}, "RenderedScriptExceedLimit"),
     ],
 )
 def test_a_refused_invocation_is_not_written(

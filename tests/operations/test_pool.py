@@ -97,7 +97,7 @@ def test_an_instance_that_dials_out_now_loses_its_place_among_those_that_listen(
         async with pool.connection(DIALLED) as same:
             assert same is before
             with controller.database.transaction() as transaction:
-                instances.register(transaction, replace(listening, address=f"nats:{DIALLED}"))
+                instances.register(transaction, listening._replace(address=f"nats:{DIALLED}"))
             with pytest.raises(ClientNotOnline, match="has no broker"):
                 await same.client()
         async with pool.connection(DIALLED) as after:

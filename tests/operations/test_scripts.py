@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -32,15 +31,13 @@ AWAY = Instance(f"i-{1:026}", "away", "tls:127.0.0.1:1", created=None, os_type="
 def controller(home: Path) -> Iterator[Controller]:
     with open_controller(Home(home)) as opened:
         with opened.database.transaction() as transaction:
-            instances.register(transaction, dataclasses.replace(AWAY, created=opened.now()))
+            instances.register(transaction, AWAY._replace(created=opened.now()))
         yield opened
 
 
 def started(controller: Controller, content: str, **values: str | Secret) -> Invocation:
     timing = Timing(parse("rate(1h)", zone=None, now=controller.now()))
-    request = RunRequest(
-        content.encode(), parameters=values, targets=(dataclasses.replace(AWAY, created=controller.now()),)
-    )
+    request = RunRequest(content.encode(), parameters=values, targets=(AWAY._replace(created=controller.now()),))
     return recording.schedule(controller, request, timing)[0]
 
 

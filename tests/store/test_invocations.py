@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import json
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
@@ -53,7 +52,7 @@ def make(database: Database, count: int = 1, *, at_ms: int = 1_000, **settings: 
             id=new_id(Kind.INVOCATION, at_ms), command_id="c-1", command_type=CommandType.SHELL, content=b"\xff{{x}}",
             timeout=60, status=InvokeStatus.RUNNING, created=NOW, instances=tuple(places),
         )  # fmt: skip
-        invocation = replace(invocation, **settings)  # type: ignore[arg-type]
+        invocation = invocation._replace(**settings)  # type: ignore[arg-type]
         invocations.add(transaction, invocation)
     return invocation
 
@@ -223,7 +222,7 @@ def test_files_and_runs_share_a_table_and_are_found_separately(database: Databas
             invocations.find(database, text, kinds)
         assert refused.value.hint == f"assist {hint} show {text}"
     assert [each.id for each in invocations.newest(database, Kind.FILE, None)] == files[::-1]
-    assert invocations.newest(database, Kind.FILE, 1) == [replace(made[1], content=b"")]
+    assert invocations.newest(database, Kind.FILE, 1) == [made[1]._replace(content=b"")]
     assert [each.invocation.id for each in listing.summaries(database, None)] == runs[::-1]
 
 

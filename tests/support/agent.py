@@ -351,8 +351,13 @@ class Agent:
         return int(self.journal(record, "shim.pid")[0])
 
     def idle(self) -> int:
-        """The pid of the child that waits for a task, once there is one."""
-        found: list[int] = eventually(lambda: [pid for pid in children(self.pid) if is_idle(pid)])
+        """The pid of the child that waits for a task, once it is the only one: the agent cleans up in another."""
+
+        def waiting() -> list[int]:
+            found = [pid for pid in children(self.pid) if is_idle(pid)]
+            return found if len(found) == 1 else []
+
+        found: list[int] = eventually(waiting)
         return found[0]
 
     def main(self, record: str) -> int:

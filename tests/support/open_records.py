@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from dataclasses import replace
 
 from assist_cli.model.instance import LOCAL
 from assist_cli.model.invocation import Invocation, Record
@@ -37,6 +36,6 @@ def unreachable(controller: Controller) -> Iterator[None]:
     assert known is not None
     for address in (f"unix:{controller.home.root}/missing.sock", known.address):
         with controller.database.transaction() as transaction:
-            instances.register(transaction, replace(known, address=address))
+            instances.register(transaction, known._replace(address=address))
         if address != known.address:
             yield

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -124,14 +123,14 @@ def _history(controller: Controller, token: str) -> None:
 
     def write(ago: timedelta, outcomes: Sequence[Outcome | None], where: Sequence[Instance] = web, **more: Any):
         made = past.invocation_on(where, now - ago, **more)
-        places = [replace(place, record=replace(place.record, sender=token)) for place in made.instances]
-        made = replace(made, instances=tuple(places))
+        places = [place._replace(record=place.record._replace(sender=token)) for place in made.instances]
+        made = made._replace(instances=tuple(places))
         return past.write(database, made, outcomes)
 
     def ended(ago: timedelta, text: str, code: int = 0) -> Outcome:
         begun = now - ago
         took = timedelta(seconds=1 + len(text) % 7 / 10)
-        return replace(past.finished(text, code, at=begun), finished=begun + took)
+        return past.finished(text, code, at=begun)._replace(finished=begun + took)
 
     day, hour, minute = timedelta(days=1), timedelta(hours=1), timedelta(minutes=1)
     usage = "Filesystem      Size  Used Avail Use% Mounted on\n/dev/vda1        40G   {}G   {}G  {}% /\n"

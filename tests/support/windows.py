@@ -23,6 +23,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from assist_cli.deploy.pki import Credentials
 from tests.support.agent import GUARD, Client, eventually
 
 BAT = "RunBatScript"
@@ -65,13 +66,13 @@ class WindowsAgent:
 
     def certify(self) -> None:
         """Write its certificates into the folder that it has created, and those of the controller."""
-        authority, key = _certificate("authority", "fleet")
+        authority, key = certificate("authority", "fleet")
         for folder, name, role in ((self.home / "pki", "agent", "agent"), (self.pki, "tests", "controller")):
-            certificate, own = _certificate(role, name, (authority, key))
+            found = issue(authority, key, role, name)
             folder.mkdir()
-            (folder / "ca.pem").write_bytes(_pem(authority))
-            (folder / f"{name}.pem").write_bytes(_pem(certificate))
-            (folder / f"{name}.key").write_bytes(_pem(own))
+            (folder / "ca.pem").write_bytes(found.authority)
+            (folder / f"{name}.pem").write_bytes(found.certificate)
+            (folder / f"{name}.key").write_bytes(found.key)
 
     def start(self, command: str = "serve") -> WindowsAgent:
         """Start it, with its guard if ``command`` says so, and wait until it listens."""
@@ -91,11 +92,7 @@ class WindowsAgent:
 
     def connect(self) -> Client:
         """A new connection, closed at the end of the test."""
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        context.load_verify_locations(self.pki / "ca.pem")
-        context.load_cert_chain(self.pki / "tests.pem", self.pki / "tests.key")
-        plain = socket.create_connection(("127.0.0.1", self.port), GUARD)
-        client = Client(context.wrap_socket(plain, server_hostname="127.0.0.1"))
+        client = connect(self.pki, self.port)
         self._clients.append(client)
         return client
 
@@ -133,7 +130,22 @@ class WindowsAgent:
 Signer = tuple[x509.Certificate, ec.EllipticCurvePrivateKey]
 
 
-def _certificate(role: str, name: str, signer: Signer | None = None) -> Signer:
+def issue(authority: x509.Certificate, key: ec.EllipticCurvePrivateKey, role: str, name: str) -> Credentials:
+    """Issue a certificate of this authority."""
+    made, own = certificate(role, name, (authority, key))
+    return Credentials(_pem(made), _pem(own), _pem(authority))
+
+
+def connect(pki: Path, port: int) -> Client:
+    """A new connection to the agent at a port, with the certificate of the tests."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.load_verify_locations(pki / "ca.pem")
+    context.load_cert_chain(pki / "tests.pem", pki / "tests.key")
+    plain = socket.create_connection(("127.0.0.1", port), GUARD)
+    return Client(context.wrap_socket(plain, server_hostname="127.0.0.1"))
+
+
+def certificate(role: str, name: str, signer: Signer | None = None) -> Signer:
     """A certificate and its key; without a signer a CA."""
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name(

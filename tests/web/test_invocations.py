@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import html
 import re
-from dataclasses import replace
 
 import pytest
 
@@ -90,7 +89,7 @@ def test_equal_outputs_are_one_group(console: Console):
 def test_output_is_no_markup_and_has_its_gap_in_words(console: Console):
     data = b"<script>alert(1)</script>\n\x1b[31mred\x1b[0m\n"
     output = Output(data, (len(data),), cut=26, dropped=1234)
-    invocation = ran(console, replace(finished(), output=output), content=b"echo '<img src=x onerror=alert(1)>'")
+    invocation = ran(console, finished()._replace(output=output), content=b"echo '<img src=x onerror=alert(1)>'")
     browser = console.owner()
     for path in ("", f"/records/{record_of(invocation)}", "/diff", "/stop", "/compare?a=web1&b=%3Cscript%3E"):
         text = browser.get(f"/invocations/{invocation.id}{path}").text

@@ -111,7 +111,7 @@ def in_loop(console: Console) -> Console:
 def over(console: Console, output: Output) -> Invocation:
     where = [instances.get(console.controller, WEB)]
     invocation = past.invocation_on(where, console.controller.now())
-    return past.write(console.controller.database, invocation, [replace(finished(), output=output)])
+    return past.write(console.controller.database, invocation, [finished()._replace(output=output)])
 
 
 def running(console: Console) -> Invocation:

@@ -9,7 +9,6 @@ import contextlib
 import os
 import secrets
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -227,7 +226,7 @@ def note_controller(home: Home, name: str) -> None:
     with home.locked(home.broker):
         settings = owned(home)
         others = tuple(sorted({*settings.others, name}))
-        broker_folder.write(home, replace(settings, others=others))
+        broker_folder.write(home, settings._replace(others=others))
 
 
 def remove(home: Home) -> None:

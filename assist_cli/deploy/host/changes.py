@@ -9,7 +9,10 @@ import shutil
 import sys
 from typing import Any, Callable, List, Optional
 
-from agentd.posix.permissions import UntrustedPath, check_private, make_private
+from agentd.disk import patiently, sync_folder, write_whole
+from agentd.platform import load
+
+permissions = load("permissions")
 
 
 class Failure(Exception):
@@ -57,21 +60,21 @@ def make_folder(path: str, steps: Steps) -> None:
     while not os.path.isdir(os.path.dirname(missing)):
         missing = os.path.dirname(missing)
     new = not os.path.isdir(path)
-    _use(make_private, path)
+    _use(permissions.make_private, path)
     if new:
-        steps.can_undo(lambda: shutil.rmtree(missing))
+        steps.can_undo(lambda: patiently(shutil.rmtree, missing))
 
 
 def check_folder(path: str) -> None:
     """Raise Failure if the folder exists and is not its owner's alone. Then nothing in it is read or run."""
     if os.path.lexists(path):
-        _use(check_private, path)
+        _use(permissions.check_private, path)
 
 
 def _use(call: Callable[[str], None], path: str) -> None:
     try:
         call(path)
-    except UntrustedPath as error:
+    except PermissionError as error:
         raise Failure("cannot use the folder %s: %s" % (path, error.strerror)) from None
 
 
@@ -79,16 +82,15 @@ def put(path: str, content: bytes, mode: int, steps: Steps) -> None:
     """Write a file in one step, with this mode whatever the umask. Undo: restore the old one."""
     old = read(path)
     old_mode = os.stat(path).st_mode & 0o7777 if old is not None else 0
-    folder = os.path.dirname(path)
-    os.makedirs(folder, 0o755, exist_ok=True)
+    os.makedirs(os.path.dirname(path), 0o755, exist_ok=True)
 
     def back() -> None:
         if old is None:
-            os.unlink(path)
+            patiently(os.unlink, path)
         else:
-            write(path, old, old_mode)
+            write_whole(path, old, old_mode)
 
-    write(path, content, mode)
+    write_whole(path, content, mode)
     steps.can_undo(back)
 
 
@@ -97,24 +99,8 @@ def remove(path: str, steps: Steps) -> None:
     old = read(path)
     if old is not None:
         content, mode = old, os.stat(path).st_mode & 0o7777
-        os.unlink(path)
-        steps.can_undo(lambda: write(path, content, mode))
-
-
-def write(path: str, content: bytes, mode: int) -> None:
-    temporary = "%s.%d.tmp" % (path, os.getpid())
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, mode)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            os.fchmod(descriptor, mode)
-            file.write(content)
-            file.flush()
-            os.fsync(descriptor)
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise
-    sync(os.path.dirname(path))
+        patiently(os.unlink, path)
+        steps.can_undo(lambda: write_whole(path, content, mode))
 
 
 def link(path: str, target: str, steps: Steps) -> None:
@@ -125,18 +111,10 @@ def link(path: str, target: str, steps: Steps) -> None:
         temporary = "%s.%d.tmp" % (path, os.getpid())
         os.symlink(where, temporary)
         os.replace(temporary, path)
-        sync(os.path.dirname(path))
+        sync_folder(os.path.dirname(path))
 
     point(target)
     steps.can_undo((lambda: os.unlink(path)) if old is None else (lambda: point(old)))
-
-
-def sync(folder: str) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def read(path: str) -> Optional[bytes]:

@@ -1,188 +1,130 @@
-"""The agent's paths on this machine, and how it is started, queried and stopped, with systemd or without."""
+"""The agent in one folder of this machine: its paths, and the checks if it has started.
 
-import contextlib
+``posix_machine`` and ``windows_machine`` have the parts that depend on the system.
+"""
+
 import json
 import os
-import shutil
-import signal
-import socket
-import struct
-import subprocess
 import time
-from typing import Any, Dict, Iterator, List, Optional
+from typing import Any, Dict, Iterator, List
 
-from agentd.posix.permissions import absolute
-from assist_cli.deploy.host.changes import Failure, read
-
-ROOT_HOME = "/var/lib/assist-agentd"
-LINE_LIMIT = 1024 * 1024
-UNIT = "assist-agentd.service"
-SYSTEM_UNITS = "/etc/systemd/system"
-SYSTEM_RUNS = "/run/systemd/system"  # sd_booted(3)
+from assist_cli.deploy.host.changes import Failure, Steps, read
 
 Waits = Dict[str, float]  # in seconds; model.timeouts.InstallTimeouts has their names
+Order = Dict[str, Any]
 
 
 class Machine:
-    """The agent's paths for the present user. ``home`` is a folder other than the usual one, or empty."""
+    """An agent's folder ``home``. ``managed``: this system starts the agent at boot, by the means of ``unit``."""
 
-    def __init__(self, waits: Waits, home: str = "", units: str = "", manager: Optional[List[str]] = None) -> None:
+    def __init__(self, waits: Waits, home: str, managed: bool) -> None:
         self.waits = waits
-        root = os.geteuid() == 0
-        state = os.environ.get("XDG_STATE_HOME") or os.path.expanduser("~/.local/state")
-        usual = ROOT_HOME if root else os.path.join(state, "assist-agentd")
-        config = os.environ.get("XDG_CONFIG_HOME") or os.path.expanduser("~/.config")
-        self.home = absolute(home or usual)
-        self.units = units or (SYSTEM_UNITS if root else os.path.join(config, "systemd", "user"))
-        # A second agent of a machine, in its own folder, is not the agent of the unit.
-        self.manager = manager if manager is not None else [] if self.home != usual else _manager(root)
+        self.home = home
+        self.managed = managed
 
     def path(self, *names: str) -> str:
         return os.path.join(self.home, *names)
 
-    @property
-    def unit(self) -> str:
-        return os.path.join(self.units, UNIT)
+    # by system
 
-    def call_manager(self, *words: str) -> None:
-        """Run systemctl. Raises Failure with its message."""
-        done = subprocess.run(
-            self.manager + list(words), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
-        )
-        if done.returncode:
-            said = done.stdout.decode("utf-8", "replace").strip().splitlines()
-            raise Failure("systemctl %s: %s" % (" ".join(words), said[-1] if said else "it failed"))
+    def check_rights(self) -> None:
+        """Raise Failure if this user cannot install an agent here."""
+        raise NotImplementedError
 
+    def lock(self, steps: Steps) -> None:
+        """Wait until no other process installs into the folder, and keep others waiting until this one ends.
 
-def _manager(root: bool) -> List[str]:
-    """Return the systemctl command of this user; empty without systemd."""
-    if not os.path.isdir(SYSTEM_RUNS) or shutil.which("systemctl") is None:
-        return []
-    if root:
-        return ["systemctl", "--system"]
-    runtime = "/run/user/%d" % os.geteuid()
-    if os.path.isdir(runtime):
-        os.environ.setdefault("XDG_RUNTIME_DIR", runtime)
-    words = ["systemctl", "--user"]
-    tried = subprocess.call(
-        words + ["show-environment"],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    return words if tried == 0 else []
+        Raises Failure.
+        """
+        raise NotImplementedError
 
+    def user(self) -> Dict[str, Any]:
+        """Return the ``user`` of the agent, if it has all rights (``root``), and if it runs while logged out."""
+        raise NotImplementedError
 
-def start(machine: Machine) -> None:
-    if machine.manager:
-        machine.call_manager("start", UNIT)
-        return
-    subprocess.Popen(
-        [machine.path("agentd"), "guard", "--log", machine.path("agentd.log")],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-        cwd="/",
-    )
+    def version(self) -> str:
+        """Return the version that is to run, empty without an agent."""
+        raise NotImplementedError
 
+    def choose(self, archive: str, steps: Steps) -> None:
+        """Make this archive of the folder the one that runs, at boot too. Raises Failure."""
+        raise NotImplementedError
 
-def stop(machine: Machine) -> None:
-    """Stop guard and agent, however they were started. Their scripts continue."""
-    if machine.manager and os.path.exists(machine.unit):
-        machine.call_manager("stop", UNIT)
-    for find in (guard, listener):
-        pid = find(machine)
-        if pid:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGTERM)
-            for _ in moments(machine.waits["stop"], machine.waits["look"]):
-                if find(machine) != pid:
-                    break
-            else:
-                raise Failure("process %d does not end" % pid)
+    def start(self) -> None:
+        """Start the guard, and so the agent. Raises Failure."""
+        raise NotImplementedError
 
+    def stop(self) -> None:
+        """Stop guard and agent, however they were started. Their scripts continue. Raises Failure."""
+        raise NotImplementedError
 
-def runs(machine: Machine) -> bool:
-    return bool(guard(machine) or listener(machine))
+    def guard(self) -> int:
+        """Return the pid of the agent's guard, 0 without one."""
+        raise NotImplementedError
 
+    def runs(self) -> bool:
+        """Return True if a guard or an agent runs."""
+        raise NotImplementedError
 
-def guard(machine: Machine) -> int:
-    """Return the pid of the guard, 0 without one."""
-    pid = int(_report(machine).get("pid", 0))
-    words = (read("/proc/%d/cmdline" % pid) or b"").split(b"\0")
-    return pid if b"guard" in words and os.fsencode(machine.home) in words else 0
+    def answers(self) -> str:
+        """Return the version of the agent that has started, empty without one."""
+        raise NotImplementedError
 
+    def scripts(self) -> int:
+        """Return the number of scripts that run."""
+        raise NotImplementedError
 
-def _report(machine: Machine) -> Dict[str, Any]:
-    """Return the last report of the guard: pid, restarts, last_restart …"""
-    try:
-        found = json.loads((read(machine.path("guard.json")) or b"{}").decode())
-        return found if isinstance(found, dict) else {}
-    except ValueError:
-        return {}
+    def retire(self) -> None:
+        """Have the system never start the agent again, and stop it. Raises Failure."""
+        raise NotImplementedError
 
+    def clear(self) -> List[str]:
+        """Remove the agent's files from its folder. Return the names of the others."""
+        raise NotImplementedError
 
-@contextlib.contextmanager
-def _connection(machine: Machine) -> Iterator[socket.socket]:
-    """Connect to the agent. Raises OSError."""
-    folder = os.open(machine.home, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
-            connection.settimeout(machine.waits["start"])
-            connection.connect("/proc/self/fd/%d/agentd.sock" % folder)  # for paths of any length
-            yield connection
-    finally:
-        os.close(folder)
+    # the same on each system
 
-
-def listener(machine: Machine) -> int:
-    """Return the pid of the process that listens on the agent's socket, 0 without one."""
-    try:
-        with _connection(machine) as connection:
-            return int(struct.unpack("3i", connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))[0])
-    except OSError:
-        return 0
-
-
-def ask(machine: Machine, *methods: str) -> Dict[str, Any]:
-    """Return the results of these methods of the agent in one dict. Raises OSError, ValueError."""
-    params = {"protocol": [1, 0], "client": "assist install", "controller": "install"}
-    answers = {}  # type: Dict[str, Any]
-    with _connection(machine) as connection:
-        for number, method in enumerate(("agent.hello",) + methods):
-            words = {"jsonrpc": "2.0", "id": number, "method": method, "params": {} if number else params}
-            connection.sendall(json.dumps(words).encode() + b"\n")
-        with connection.makefile("rb") as lines:
-            for _ in range(1 + len(methods)):
-                answer = json.loads(lines.readline(LINE_LIMIT).decode() or "{}")
-                result = answer.get("result") if isinstance(answer, dict) else None
-                answers.update(result if isinstance(result, dict) else {})
-    return answers
-
-
-def wait_for(machine: Machine, version: str) -> None:
-    """Wait until the agent of this version answers, or until its guard has seen it end."""
-    why = "it does not listen"
-    for _ in moments(machine.waits["start"], machine.waits["look"]):
+    def report(self) -> Dict[str, Any]:
+        """Return the last report of the guard: pid, agent_pid, restarts, last_restart …"""
         try:
-            found = ask(machine).get("agent")
+            found = json.loads((read(self.path("guard.json")) or b"{}").decode())
+            return found if isinstance(found, dict) else {}
+        except ValueError:
+            return {}
+
+    def log(self) -> str:
+        """Return the text of the log file of guard and agent, empty if they have none."""
+        return (read(self.path("agentd.log")) or b"").decode("utf-8", "replace").replace("\r\n", "\n")
+
+    def wait_for(self, version: str) -> None:
+        """Wait until the agent of this version answers, or until its guard has seen it end. Raises Failure."""
+        why = "it does not listen"
+        for _ in self.moments("start"):
+            found = self.answers()
             if found == version:
                 return
-            why = "version %s answers" % found
-        except (OSError, ValueError):
-            pass
-        if guard(machine) and _report(machine).get("restarts"):
-            why = _report(machine)["last_restart"]["why"]
-            break
-    log = (read(machine.path("agentd.log")) or b"").decode("utf-8", "replace").splitlines()
-    said = [line for line in log if " guard: " not in line][-1:]
-    raise Failure("the agent does not start: %s" % (said[0] if said and not machine.manager else why))
+            if found:
+                why = "version %s answers" % found
+            if self.guard() and self.report().get("restarts"):
+                why = self.report()["last_restart"]["why"]
+                break
+        said = [line for line in self.log().splitlines() if " guard: " not in line][-1:]
+        raise Failure("the agent does not start: %s" % (said[0] if said else why))
+
+    def moments(self, wait: str) -> Iterator[None]:
+        """Yield between checks, as long as this wait may take: no event shows a change in another program."""
+        end = time.monotonic() + self.waits[wait]
+        while time.monotonic() < end:
+            yield
+            time.sleep(self.waits["look"])
 
 
-def moments(seconds: float, pause: float) -> Iterator[None]:
-    """Yield between checks: there is no event for a change in another program."""
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        yield
-        time.sleep(pause)
+# The names of an agent's files in its folder, and of its folders.
+_FILES = ("agentd", "epochs.json", "guard.json", "instance-id", "python")
+_BEGINNINGS = ("agentd-", "agentd.", "guard.json.")
+FOLDERS = ("pki", "spool", "work")
+
+
+def is_ours(name: str) -> bool:
+    """Return True for the name of a file or a folder of an agent."""
+    return name in FOLDERS or name in _FILES or name.startswith(_BEGINNINGS)

@@ -1,7 +1,7 @@
 """The actions of an installation: look, enrol, install, uninstall.
 
-The parameters come as one line of JSON on standard input, never as arguments of a command. The progress goes to
-standard output as lines of JSON::
+The parameters come as one line of JSON, never as arguments of a command. The progress goes to standard output as lines
+of JSON::
 
     {"step": "…"}       the next step
     {"result": {…}}     the last line after success
@@ -10,36 +10,28 @@ standard output as lines of JSON::
 """
 
 import base64
-import contextlib
-import getpass
 import hashlib
 import os
-import shutil
 import ssl
 import subprocess
 import sys
 from typing import Any, Dict, List, Optional
 
+from agentd.disk import patiently
 from assist_cli.deploy.host.bytecode import compiled
-from assist_cli.deploy.host.changes import Failure, Steps, check_folder, link, make_folder, put, read, remove, say
-from assist_cli.deploy.host.machine import UNIT, Machine, ask, moments, runs, start, stop, wait_for
-
-Order = Dict[str, Any]
+from assist_cli.deploy.host.changes import Failure, Steps, check_folder, make_folder, put, read, remove, say
+from assist_cli.deploy.host.machine import Machine, Order
 
 
-def main(verb: str, order: Order) -> None:
-    """Carry out one action and report it. ``sys.argv[1]`` is the agent's folder, if it is not the usual one.
-
-    The parameter ``waits`` has the timeouts (see ``machine.Waits``).
-    """
-    os.umask(0o022)
-    machine = Machine(order["waits"], sys.argv[1] if len(sys.argv) > 1 else "")
+def carry_out(verb: str, order: Order, machine: Machine) -> None:
+    """Carry out one action and report it. The parameter ``waits`` has the timeouts (see ``machine.Waits``)."""
     steps = Steps()
     try:
         actions = {"look": look, "enrol": enrol, "install": install, "uninstall": uninstall}
         if verb in ("enrol", "install"):
+            machine.check_rights()
             make_folder(machine.home, steps)
-            _lock(machine)
+            machine.lock(steps)
         result = actions[verb](machine, order, steps)
         say(result=result)
     except Failure as failure:
@@ -55,19 +47,16 @@ def main(verb: str, order: Order) -> None:
 def look(machine: Machine, order: Order, steps: Steps) -> Dict[str, Any]:
     """Return the present state: the folder, its agent, and the service manager."""
     check_folder(machine.home)
-    user = getpass.getuser()
     authority = read(machine.path("pki", "ca.pem"))
-    return {
-        "home": machine.home,
-        "user": user,
-        "root": os.geteuid() == 0,
-        "systemd": bool(machine.manager),
-        "lingers": os.geteuid() == 0 or os.path.exists("/var/lib/systemd/linger/" + user),
-        "tls": bool(getattr(ssl, "HAS_TLSv1_3", False) and hasattr(ssl, "TLSVersion")),
-        "version": _version(machine),
-        "instance": (read(machine.path("instance-id")) or b"").decode("ascii", "replace").strip() or None,
-        "authority": hashlib.sha256(authority).hexdigest() if authority else None,
-    }
+    return dict(
+        machine.user(),
+        home=machine.home,
+        managed=machine.managed,
+        tls=bool(getattr(ssl, "HAS_TLSv1_3", False) and hasattr(ssl, "TLSVersion")),
+        version=machine.version() or None,
+        instance=(read(machine.path("instance-id")) or b"").decode("ascii", "replace").strip() or None,
+        authority=hashlib.sha256(authority).hexdigest() if authority else None,
+    )
 
 
 def enrol(machine: Machine, order: Order, steps: Steps) -> Dict[str, Any]:
@@ -86,15 +75,6 @@ def enrol(machine: Machine, order: Order, steps: Steps) -> Dict[str, Any]:
     return dict(found, machine=known[0], replaces=known[1] if known[1:] else None)
 
 
-def _version(machine: Machine) -> Optional[str]:
-    """Return the installed version, from the name of its archive."""
-    try:
-        name = os.path.basename(os.readlink(machine.path("agentd.pyz")))
-    except OSError:
-        return None
-    return name[len("agentd-") : -len(".pyz")]
-
-
 # install
 
 
@@ -103,14 +83,14 @@ def install(machine: Machine, order: Order, steps: Steps) -> Dict[str, Any]:
 
     ``order``: version, archive (base64), sha256, files to write (name → [base64, mode]), unwanted files, conf (name →
     value, None to remove it) to set in agentd.conf, instance (the id of a new agent; with rotate also of an existing
-    one), units (the texts for root and for a user).
+    one).
     """
     steps.begin("copy agentd-%s.pyz" % order["version"])
     archive = base64.b64decode(order["archive"])
     if hashlib.sha256(archive).hexdigest() != order["sha256"]:
         raise Failure("the archive did not arrive as it was sent: its SHA-256 differs")
     make_folder(machine.home, steps)
-    before, ran = _version(machine), runs(machine)
+    before, ran = machine.version(), machine.runs()
     if before and _numbers(before) > _numbers(order["version"]):
         raise Failure(
             "version %s is installed there, and %s is older" % (before, order["version"]),
@@ -118,7 +98,7 @@ def install(machine: Machine, order: Order, steps: Steps) -> Dict[str, Any]:
             "upgrade this Assist, or uninstall the agent there first",
         )
     if ran:
-        steps.can_undo(lambda: None if runs(machine) else start(machine))
+        steps.can_undo(lambda: None if machine.runs() else machine.start())
     name = "agentd-%s.pyz" % order["version"]
     put(machine.path(name), compiled(archive), 0o700, steps)
     _try(machine.path(name), order["version"])
@@ -134,40 +114,15 @@ def install(machine: Machine, order: Order, steps: Steps) -> Dict[str, Any]:
         remove(machine.path(*place.split("/")), steps)
     conf = _configured(read(machine.path("agentd.conf")) or b"", order["conf"])
     put(machine.path("agentd.conf"), conf, 0o600, steps)
-    put(machine.path("agentd"), _launcher(machine), 0o700, steps)
-    if sys.executable != machine.path("python"):  # equal when the agent itself runs this
-        link(machine.path("python"), sys.executable, steps)
-    link(machine.path("agentd.pyz"), name, steps)
+    machine.choose(name, steps)
 
-    if machine.manager:
-        steps.begin("install the systemd unit %s" % machine.unit)
-        steps.can_undo(lambda: machine.call_manager("daemon-reload"))
-        put(machine.unit, order["units"]["user" if "--user" in machine.manager else "root"].encode(), 0o644, steps)
-        machine.call_manager("daemon-reload")
-        if before is None:
-            steps.can_undo(lambda: machine.call_manager("disable", UNIT))
-        machine.call_manager("enable", UNIT)
     steps.begin("restart the agent" if ran else "start the agent")
-    steps.can_undo(lambda: stop(machine))
-    stop(machine)
-    start(machine)
-    wait_for(machine, order["version"])
+    steps.can_undo(machine.stop)
+    machine.stop()
+    machine.start()
+    machine.wait_for(order["version"])
     _remove_old(machine, {name, "agentd-%s.pyz" % before})
-    return {"version": order["version"], "before": before, "systemd": bool(machine.manager)}
-
-
-def _lock(machine: Machine) -> None:
-    """Wait until no other process installs into this folder, and keep others waiting until this one ends."""
-    import fcntl  # a Unix module: the controller, which also runs on Windows, imports this one
-
-    descriptor = os.open(machine.home, os.O_RDONLY | os.O_DIRECTORY)
-    for _ in moments(machine.waits["start"], machine.waits["look"]):
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return
-        except BlockingIOError:
-            pass
-    raise Failure("another installation is in progress there")
+    return {"version": order["version"], "before": before or None, "managed": machine.managed}
 
 
 def _numbers(version: str) -> List[int]:
@@ -199,28 +154,13 @@ def _configured(old: bytes, settings: Dict[str, Optional[str]]) -> bytes:
     return "".join(line + "\n" for line in lines).encode()
 
 
-def _launcher(machine: Machine) -> bytes:
-    """Return a program that starts the agent of this folder: agentd serve, guard, bridge, status."""
-    python, archive, home = (
-        _quoted(path) for path in (machine.path("python"), machine.path("agentd.pyz"), machine.home)
-    )
-    return ('#!/bin/sh\nexec %s -I -S %s "$@" --home %s\n' % (python, archive, home)).encode("utf-8", "surrogateescape")
-
-
-def _quoted(text: str) -> str:
-    return "'" + text.replace("'", "'\\''") + "'"
-
-
 def _remove_old(machine: Machine, kept: Any) -> None:
     for name in os.listdir(machine.home):
         if name.startswith("agentd-") and name.endswith(".pyz") and name not in kept:
-            os.unlink(machine.path(name))
+            patiently(os.unlink, machine.path(name))
 
 
 # uninstall
-
-_OURS = ("agentd", "agentd.conf", "agentd.lock", "agentd.log", "agentd.pyz", "agentd.sock", "guard.json", "instance-id")
-_OUR_FOLDERS = ("pki", "spool", "work")
 
 
 def uninstall(machine: Machine, order: Order, steps: Steps) -> Dict[str, Any]:
@@ -230,36 +170,14 @@ def uninstall(machine: Machine, order: Order, steps: Steps) -> Dict[str, Any]:
     """
     steps.begin("check for running scripts")
     check_folder(machine.home)
-    with contextlib.suppress(OSError, ValueError, TypeError):
-        running = int(ask(machine, "agent.status").get("running", 0)) - order.get("own", 0)
-        if running and not order["force"]:
-            raise Failure(
-                "%d of its scripts are still running" % running,
-                "IncorrectState",
-                "stop them or wait for them; with --force they continue, and their results are lost",
-            )
+    running = machine.scripts() - order.get("own", 0)
+    if running > 0 and not order["force"]:
+        raise Failure(
+            "%d of its scripts are still running" % running,
+            "IncorrectState",
+            "stop them or wait for them; with --force they continue, and their results are lost",
+        )
     steps.begin("stop the agent")
-    if machine.manager and os.path.exists(machine.unit):
-        machine.call_manager("disable", "--now", UNIT)
-    stop(machine)
+    machine.retire()
     steps.begin("remove %s" % machine.home)
-    if machine.manager and os.path.exists(machine.unit):
-        os.unlink(machine.unit)
-        machine.call_manager("daemon-reload")
-    return {"left": _remove(machine)}
-
-
-def _remove(machine: Machine) -> List[str]:
-    """Remove the agent's files from its folder. Return the names of the others."""
-    if not os.path.isdir(machine.home):
-        return []
-    for name in os.listdir(machine.home):
-        path = machine.path(name)
-        if name in _OUR_FOLDERS and not os.path.islink(path):
-            shutil.rmtree(path)
-        elif name in _OURS or name == "python" or name.startswith(("agentd-", "agentd.", "guard.json.")):
-            os.unlink(path)
-    left = sorted(os.listdir(machine.home))
-    if not left and not os.path.islink(machine.home):
-        os.rmdir(machine.home)
-    return [machine.path(name) for name in left]
+    return {"left": machine.clear()}

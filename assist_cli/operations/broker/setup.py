@@ -6,7 +6,7 @@ import base64
 import json
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -95,7 +95,7 @@ def credentials(controller: Controller, name: str, path: Path) -> None:
     certificate = pki.controller_credentials(home, controller.id, name, now)
     document = {
         "version": _VERSION,
-        "broker": broker_folder.document(replace(settings, controller=name, others=())),
+        "broker": broker_folder.document(settings._replace(controller=name, others=())),
         "controller.jwt": admission.controller_token(home, name, now),
         "monitor.jwt": admission.monitor_token(home, name, now),
         **{

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from assist_cli import codes
 from assist_cli.errors import Conflict, InvalidParameter, NotFound
@@ -74,7 +74,7 @@ def drafted(controller: Controller, name: str, version: CommandVersion, descript
         created=now,
         modified=now,
         latest=1,
-        version=replace(rules.checked_version(version), number=1, created=now),
+        version=rules.checked_version(version)._replace(number=1, created=now),
     )
 
 
@@ -197,8 +197,7 @@ def delete(controller: Controller, wanted: Sequence[str], *, also: Also = nothin
 def _modified(
     controller: Controller, transaction: Transaction, old: Command, new_name: str | None, description: str | None
 ) -> Command:
-    new = replace(
-        old,
+    new = old._replace(
         name=old.name if new_name is None else names.checked_name(new_name),
         description=old.description if description is None else rules.checked_description(description),
         modified=controller.now(),
@@ -226,7 +225,7 @@ def _refuse_busy(transaction: Transaction, command: Command) -> None:
 
 def is_same(one: CommandVersion, other: CommandVersion) -> bool:
     """Return True if two versions have the same content and settings."""
-    return replace(one, number=0, created=None) == replace(other, number=0, created=None)
+    return one._replace(number=0, created=None) == other._replace(number=0, created=None)
 
 
 def add_version(
@@ -239,7 +238,7 @@ def add_version(
 ) -> Command:
     """Write a new version and its audit entry, which names the origin. Raises InvalidParameter if nothing changes."""
     now = controller.now()
-    version = replace(version, number=latest.latest + 1, created=now)
+    version = version._replace(number=latest.latest + 1, created=now)
     if is_same(version, latest.version):
         raise InvalidParameter(
             f"cannot make a new version of {latest.name!r}: it would be the same as version {latest.latest}",
@@ -247,7 +246,7 @@ def add_version(
             hint="change the content or a setting, or name a new command: assist command clone NAME --as NEW",
         )
     store.add_version(transaction, latest.id, version, now)
-    command = replace(latest, latest=version.number, version=version, modified=now)
+    command = latest._replace(latest=version.number, version=version, modified=now)
     _note(controller, transaction, action, command, f"version {version.number} from {origin}")
     return command
 

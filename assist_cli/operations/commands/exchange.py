@@ -19,7 +19,7 @@ import base64
 import binascii
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timezone
 from enum import Enum
 from typing import Any
@@ -267,7 +267,7 @@ def _definition(entry: DocumentObject) -> Definition:
 
 
 def _import(controller: Controller, transaction: Transaction, versions: Sequence[Command], clash: Clash) -> Imported:
-    first = replace(versions[0], id=new_id(Kind.COMMAND, controller.now_ms()))
+    first = versions[0]._replace(id=new_id(Kind.COMMAND, controller.now_ms()))
     wanted = first.name
     if store.named(transaction, wanted):
         if clash is Clash.SKIP:
@@ -278,14 +278,14 @@ def _import(controller: Controller, transaction: Transaction, versions: Sequence
                 code=codes.COMMAND_NAME_EXISTS,
                 hint="add --rename to import it under another name, or --skip to skip it",
             )
-        first = replace(first, name=_free_name(transaction, wanted))
+        first = first._replace(name=_free_name(transaction, wanted))
     store.create(transaction, first)
     for each in versions[1:]:
         store.add_version(transaction, first.id, each.version, each.modified)
     renamed = f", renamed from {wanted!r}" if first.name != wanted else ""
     detail = f"{rules.versions_in_words(len(versions))}{renamed}, {first.id}"
     audit.append(transaction, AuditEntry(controller.now(), controller.actor, "command.import", first.name, detail))
-    return Imported(wanted, replace(versions[-1], id=first.id, name=first.name))
+    return Imported(wanted, versions[-1]._replace(id=first.id, name=first.name))
 
 
 def _free_name(reader: Reader, name: str) -> str:

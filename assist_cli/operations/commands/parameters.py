@@ -10,7 +10,6 @@ import json
 import os
 import shlex
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -114,7 +113,7 @@ def definition_text(found: Definition) -> str | None:
 def with_secrets(invocation: Invocation, references: Mapping[str, str]) -> Invocation:
     """Return an invocation with the values of its secrets, read now. Raises InvalidParameter and FileFailure."""
     read = {key: secret(key, reference) for key, reference in references.items()}
-    return replace(invocation, parameters={**invocation.parameters, **read}) if read else invocation
+    return invocation._replace(parameters={**invocation.parameters, **read}) if read else invocation
 
 
 def _invalid_definition(text: str, reason: str) -> InvalidParameter:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from assist_cli import codes
 from assist_cli.errors import InvalidParameter
@@ -35,7 +35,7 @@ def usage(controller: Controller) -> list[Usage]:
     }
     return [
         Usage(
-            replace(quota, limit=store.limit(controller.database)) if quota is quotas.COMMANDS else quota,
+            quota._replace(limit=store.limit(controller.database)) if quota is quotas.COMMANDS else quota,
             used.get(quota),
         )
         for quota in quotas.ALL

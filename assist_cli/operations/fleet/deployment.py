@@ -10,15 +10,16 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from assist_cli import __version__, codes
 from assist_cli.agents import broker_folder, route
 from assist_cli.agents import destination as destinations
 from assist_cli.agents.client import Client
-from assist_cli.deploy import host_answers, pki
+from assist_cli.deploy import host_answers, host_requests, pki
 from assist_cli.deploy import install as deploy
-from assist_cli.deploy.install import DialProxy
+from assist_cli.deploy.host.boot import boot_notes
+from assist_cli.deploy.host_requests import DialProxy
 from assist_cli.errors import (
     AgentError,
     AssistError,
@@ -36,6 +37,7 @@ from assist_cli.model.instance import LOCAL, Instance
 from assist_cli.model.names import quoted
 from assist_cli.model.secret import Secret
 from assist_cli.model.target import Selection
+from assist_cli.model.timeouts import InstallTimeouts
 from assist_cli.operations.controller import Controller
 from assist_cli.operations.fleet import concurrency, dialling, instances
 from assist_cli.operations.fleet.connection import AgentConnection
@@ -330,17 +332,7 @@ def _address_of(known: Instance | None) -> route.Route | None:
 
 def notes(found: host_answers.Found, by: str = "") -> tuple[str, ...]:
     """The steps left to the administrator: to start the agent at boot, and to log in without a password."""
-    notes = []
-    if found.version is None and not found.systemd:
-        notes.append(
-            f"systemd does not start it; to start it at boot, add to 'crontab -e' of {found.user} there: "
-            + deploy.boot_line(found.home)
-        )
-    if found.version is None and found.systemd and not found.lingers:
-        notes.append(
-            f"to keep it running while {found.user} is logged out, run there as root: "
-            f"loginctl enable-linger {found.user}"
-        )
+    notes = boot_notes(vars(found))
     if by == "password":
         notes.append("to connect over SSH later, install your key with ssh-copy-id: only this command asks a password")
     return tuple(notes)
@@ -353,18 +345,18 @@ async def _upgrade(controller: Controller, connection: AgentConnection, instance
         return Upgrade(instance, before, before)
     credentials = None
     timeouts = controller.timeouts.install
-    home, program, dials = await _location_of(controller, client, instance)
+    place = await _place_of(controller, client, instance)
     dial = None
     if rotate:
         is_brokered = isinstance(route.parse(instance.address), route.Nats)
-        dials = is_brokered or (dials and broker_folder.exists(controller.home))
+        dials = is_brokered or (place.dials and broker_folder.exists(controller.home))
         now = controller.now()
         credentials = pki.agent_credentials(controller.home, controller.id, instance.id, now, dials=dials)
         dial = dialling.settings(controller, instance.id) if dials else None
-    order = deploy.install_order(home, instance=instance.id, credentials=credentials, listen=None, dial=dial)
-    job = UnrecordedTask(controller, deploy.script(home, program, "install", order, timeouts))
+    order = host_requests.install_order(instance=instance.id, credentials=credentials, listen=None, dial=dial)
+    job = UnrecordedTask(controller, place.script("install", order, timeouts))
     await _within(timeouts.script, _run_with_retry(connection, job), instance, "upgrade")
-    deploy.read_answers(bytes(job.written), instance.name, "upgrade")
+    host_requests.read_answers(bytes(job.written), instance.name, "upgrade")
     connection.close()  # it may lead to the replaced agent
     return Upgrade(instance, before, await _within(timeouts.start, connection.retry(_version), instance, "upgrade"))
 
@@ -373,15 +365,30 @@ async def _version(client: Client) -> str:
     return client.greeting.agent
 
 
-async def _location_of(controller: Controller, client: Client, instance: Instance) -> tuple[str, str, bool]:
-    """Ask an agent for its folder, its Python, and if it dials out. Raises AgentError."""
+@dataclass(frozen=True)
+class _AgentPlace:
+    """The place of an installed agent: its system (an os.name), its folder and its Python; and if it dials out."""
+
+    system: str
+    home: str
+    program: str
+    dials: bool
+
+    def script(self, verb: str, order: Mapping[str, Any], timeouts: InstallTimeouts) -> host_requests.ActionScript:
+        """Return the script that the agent runs to carry out an action on itself."""
+        return host_requests.script(self.system, self.home, self.program, verb, order, timeouts)
+
+
+async def _place_of(controller: Controller, client: Client, instance: Instance) -> _AgentPlace:
+    """Ask an agent where it is. Raises AgentError."""
     state = await _within(controller.timeouts.agent.health, client.call("agent.status", {}), instance, "question")
     if state["home"] is None or state["program"] is None:
         raise InvalidAnswer(
             f"cannot change the agent of '{instance.name}': it does not report where it is installed",
             hint="install it again: assist instance install",
         )
-    return state["home"], state["program"], state.get("dial") is not None
+    system = "nt" if client.greeting.os == "Windows" else "posix"
+    return _AgentPlace(system, state["home"], state["program"], state.get("dial") is not None)
 
 
 async def _within(seconds: float, work: Awaitable[T], instance: Instance, what: str) -> T:
@@ -414,13 +421,12 @@ def _uninstall_over_ssh(
 async def _uninstall_by_itself(controller: Controller, instance: Instance, *, force: bool) -> list[str]:
     """Run a script on the agent that stops and removes it. It has succeeded if the connection is lost."""
     with AgentConnection(controller, instance) as connection:
-        home, program, _ = await _location_of(controller, await connection.client(), instance)
-        order = {"force": force, "own": 1}
+        place = await _place_of(controller, await connection.client(), instance)
         timeouts = controller.timeouts.install
-        job = UnrecordedTask(controller, deploy.script(home, program, "uninstall", order, timeouts))
+        job = UnrecordedTask(controller, place.script("uninstall", {"force": force, "own": 1}, timeouts))
         await _within(timeouts.script, connection.retry(job.deliver), instance, "removal")
         if not await _within(timeouts.script, _until_lost(connection, job), instance, "removal"):
-            deploy.read_answers(bytes(job.written), instance.name, "uninstall")
+            host_requests.read_answers(bytes(job.written), instance.name, "uninstall")
         return []
 
 

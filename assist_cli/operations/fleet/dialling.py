@@ -8,7 +8,7 @@ import re
 from assist_cli.agents import nats
 from assist_cli.deploy import pki
 from assist_cli.deploy.broker import admission
-from assist_cli.deploy.install import Dial, DialProxy
+from assist_cli.deploy.host_requests import Dial, DialProxy
 from assist_cli.errors import ClientNotOnline, InvalidParameter
 from assist_cli.model.secret import Secret
 from assist_cli.operations.controller import Controller

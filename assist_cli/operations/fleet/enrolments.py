@@ -185,7 +185,8 @@ def write(controller: Controller, request: EnrolmentRequest, path: Path, proxy: 
     Raises Conflict if the file exists or this home has no broker of its own; as ``create`` and ``file``.
     """
     made = _made(controller, request)
-    with _new_file(controller, path) as out:
+    admission.owned(controller.home)
+    with new_file(path) as out:
         out.write(file(controller, made, code(controller, made.id), proxy))
         out.flush()
         _add(controller, made)
@@ -195,15 +196,15 @@ def write(controller: Controller, request: EnrolmentRequest, path: Path, proxy: 
 def write_known(controller: Controller, wanted: str, path: Path, proxy: str | Secret = "") -> Enrolment:
     """Write a file of an enrolment that exists, without its token. Raises NotFound; as ``write``."""
     found = get(controller.database, wanted)
-    with _new_file(controller, path) as out:
+    admission.owned(controller.home)
+    with new_file(path) as out:
         out.write(file(controller, found, Secret(""), proxy))
     return found
 
 
 @contextlib.contextmanager
-def _new_file(controller: Controller, path: Path) -> Iterator[BinaryIO]:
-    """Open a new file; after an error there is none."""
-    admission.owned(controller.home)
+def new_file(path: Path) -> Iterator[BinaryIO]:
+    """Open a new file, for this user alone; after an error there is none. Raises Conflict if it exists, FileFailure."""
     try:
         descriptor = open_private(path, os.O_EXCL | os.O_WRONLY)
     except FileExistsError:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from assist_cli.agents.client import Client
 from assist_cli.errors import AssistError, ClientNotOnline, DatabaseFailure
@@ -40,7 +40,7 @@ def states(
     controller.settle_contacts()
     return [
         InstanceHealth(
-            replace(instance, heard=now, os_type=health.os_type) if health.is_online else instance,
+            instance._replace(heard=now, os_type=health.os_type) if health.is_online else instance,
             health,
             uses.get(instance.id, Use()),
         )

@@ -6,7 +6,6 @@ A change and its audit entry are one transaction.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
 from assist_cli import codes
 from assist_cli.errors import Conflict, InvalidParameter, NotFound
@@ -117,8 +116,8 @@ def add(controller: Controller, name: str, address: str, tags: Mapping[str, str]
         known = store.registered_by_id(transaction, found.id)
         _refuse_taken(transaction, found, known)
         kept = known.tags if known else {}
-        instance = replace(
-            found, created=known.created if known else found.created, tags=kept if tags is None else tags
+        instance = found._replace(
+            created=known.created if known else found.created, tags=kept if tags is None else tags
         )
         store.register(transaction, instance)
         _note(controller, transaction, "instance.add", instance, f"at {instance.address}")
@@ -157,7 +156,7 @@ def tag_in(
     changed = []
     for instance in found:
         kept = {key: value for key, value in instance.tags.items() if key not in gone}
-        changed.append(replace(instance, tags=dict(sorted({**kept, **given}.items()))))
+        changed.append(instance._replace(tags=dict(sorted({**kept, **given}.items()))))
         store.set_tags(transaction, instance.id, changed[-1].tags)
         _note(controller, transaction, "instance.tag", changed[-1], detail)
     return changed
@@ -174,7 +173,7 @@ def rename(controller: Controller, name: str, new_name: str) -> Instance:
                 hint="assist instance list shows the instances that can be renamed",
                 code=codes.NAME_RESERVED,
             )
-        changed = replace(instance, name=new_name)
+        changed = instance._replace(name=new_name)
         _refuse_taken(transaction, changed, changed)
         store.rename(transaction, instance.id, new_name)
         _note(controller, transaction, "instance.rename", changed, f"name {instance.name!r} to {new_name!r}")
@@ -322,7 +321,7 @@ def _local(controller: Controller) -> Instance:
     known = store.by_name(controller.database, LOCAL)
     if known is not None and known.id == embedded.instance_id(controller.home):
         return known
-    instance = replace(_identify(controller, LOCAL, LOCAL), tags=known.tags if known else {})
+    instance = _identify(controller, LOCAL, LOCAL)._replace(tags=known.tags if known else {})
     with controller.database.transaction() as transaction:
         store.register(transaction, instance)
     return instance

@@ -17,7 +17,7 @@ from assist_cli.store.database import Reader
 MOST_BYTES = 2**24  # of a file with targets
 BOM = b"\xef\xbb\xbf"  # at the beginning of files of some editors
 
-_COMMENT = re.compile(r"(?:^|\s)#.*")
+_COMMENT = r"(?:^|\s)#.*"
 
 
 class DatabaseSources:
@@ -79,7 +79,7 @@ def _lines(path: str) -> list[tuple[int, str]]:
     for number, line in enumerate(content.removeprefix(BOM).split(b"\n"), 1):
         place = f"line {number} of '{path}'"
         try:
-            text = _COMMENT.sub("", line.decode()).strip()
+            text = re.sub(_COMMENT, "", line.decode()).strip()
         except UnicodeDecodeError:
             raise _refusal(path, f"line {number} is not UTF-8") from None
         with target.placed(place):

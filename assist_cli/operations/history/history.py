@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -80,7 +79,7 @@ def results(
             yield instance
             continue
         for record in invocations.records(controller.database, invocation_id, instance.instance_id):
-            yield replace(instance, record=record)
+            yield instance._replace(record=record)
 
 
 def places(controller: Controller, invocation: Invocation, where: Selection | None) -> list[InvocationInstance]:

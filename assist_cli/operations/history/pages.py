@@ -7,7 +7,6 @@ fetched from their agents on request.
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import replace
 
 from assist_cli.errors import NotFound
 from assist_cli.model.gathering import AlikeGroup, alike
@@ -57,7 +56,7 @@ def of_record(controller: Controller, invocation: Invocation, record_id: str) ->
     found = records.of_invocation(controller.database, invocation.id, record_id)
     for place in invocation.instances:
         if found is not None and place.instance_id == found.instance_id:
-            return replace(place, record=found)
+            return place._replace(record=found)
     raise NotFound(
         f"cannot find a record '{record_id}' of the invocation {invocation.id}", hint="its page lists what there is"
     )
@@ -71,7 +70,7 @@ def current(controller: Controller, places: Sequence[InvocationInstance]) -> lis
 
 def _with_record(controller: Controller, place: InvocationInstance) -> InvocationInstance:
     found = records.get(controller.database, place.record.id, output=True) if place.record.id else None
-    return place if found is None else replace(place, record=found)
+    return place if found is None else place._replace(record=found)
 
 
 def answers(controller: Controller, invocation: Invocation) -> list[AlikeGroup]:

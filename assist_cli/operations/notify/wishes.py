@@ -16,7 +16,7 @@ import shlex
 import shutil
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from assist_cli import codes
@@ -51,8 +51,8 @@ def checked(wish: Wish) -> Wish:
         resolved(target)
     elif isinstance(target, Program):
         target = _found(target)
-        return replace(wish, target=shlex.join(target.words))
-    return replace(wish, target=wish.target.strip() if isinstance(target, Webhook) else str(target))
+        return wish._replace(target=shlex.join(target.words))
+    return wish._replace(target=wish.target.strip() if isinstance(target, Webhook) else str(target))
 
 
 def asking(wish: Wish | None) -> Also | None:

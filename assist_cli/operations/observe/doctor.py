@@ -12,7 +12,7 @@ import os
 import shutil
 import stat
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -41,6 +41,7 @@ FREE_BYTES = 256 * 1024 * 1024
 CLOCK_TOLERANCE = 5.0  # seconds between two clocks
 SHOWN = 3
 ROUTE = "route"  # the check that fails if the agent cannot be reached
+_UNSEEN = "it has never answered: run its file there, and let its firewall accept the port; "
 IDLE = "is not running; it starts on demand"
 
 
@@ -108,7 +109,8 @@ def examine_instance(controller: Controller, name: str) -> list[Check]:
     tags = ", ".join(f"{key}={value}" if value else key for key, value in instance.tags.items())
     checks = [Check("name", True, f"{instance.name} is {instance.id}" + (f", tags {tags}" if tags else ""))]
     if not found.is_online:
-        return [*checks, Check(ROUTE, False, f"{instance.address}: {found.error} ({found.error_code})", found.hint)]
+        hint = (_UNSEEN if instance.heard is None else "") + found.hint
+        return [*checks, Check(ROUTE, False, f"{instance.address}: {found.error} ({found.error_code})", hint)]
     return [
         *checks,
         Check(ROUTE, True, f"{instance.address} leads to {found.hostname}"),
@@ -272,7 +274,7 @@ def _agent_runs(home: Home) -> bool:
 def _ask(controller: Controller, instance: Instance) -> Health:
     """Query the health of an instance. It is returned even if the contact cannot be written to a full disk."""
     socket = f"unix:{controller.home.agent / 'agentd.sock'}"  # this address starts no agent
-    target = replace(instance, address=socket) if instance.address == LOCAL else instance
+    target = instance._replace(address=socket) if instance.address == LOCAL else instance
     found = asyncio.run(health.ask(controller, target))
     if found.is_online:
         controller.note_contact(instance.id, found.os_type, facts=found.facts)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -77,8 +76,8 @@ async def deliver(
         sent = delivery.noted or await writer.mark_sent(record.id, allowed, due=delivery.due)
         if sent is None:
             return None, NOT_ASKED
-        record = replace(
-            record, sent=sent.wall, sent_elapsed=sent.elapsed, boot=sent.boot, deadline=sent.wall + allowed
+        record = record._replace(
+            sent=sent.wall, sent_elapsed=sent.elapsed, boot=sent.boot, deadline=sent.wall + allowed
         )
     try:
         request = delivery.prepare()

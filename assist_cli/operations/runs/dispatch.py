@@ -17,7 +17,6 @@ import selectors
 import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
-from dataclasses import replace
 from typing import Any, TypeVar
 
 from assist_cli.errors import GaveUpWaiting
@@ -315,7 +314,7 @@ class _Dispatch:
                 known = records.get(self._controller.database, known.id)
             if known is None:  # it was pruned
                 return
-            instance = replace(instance, record=known)
+            instance = instance._replace(record=known)
 
     def _note_queued(self, instance: InvocationInstance, record: Record) -> None:
         if self._listener is not None:

@@ -9,7 +9,6 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Awaitable, Mapping
-from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
@@ -153,7 +152,7 @@ def in_our_time(outcome: Outcome, record: Record, now: datetime) -> Outcome:
     in_order = finished is not None and (started is None or started <= finished)
     if in_order and all(_is_possible(moment, record, now) for moment in (started, finished)):
         return outcome
-    return replace(outcome, started=started and record.sent, finished=max(now, record.sent or now))
+    return outcome._replace(started=started and record.sent, finished=max(now, record.sent or now))
 
 
 def _is_possible(moment: datetime | None, record: Record, now: datetime) -> bool:
@@ -263,7 +262,7 @@ def _take(event: Chunk | OutputGap, fold: Fold, name: str, listener: Listener | 
     if isinstance(event, Chunk):
         fold.add(event.stream, event.data)
     else:
-        fold.skip(event.count)
+        fold.skip(event.size)
     if listener:
         _pass_on(event, name, listener)
         if listener.portion is not Portion.ENDS and fold.offset > STREAMED_BYTES:
@@ -276,7 +275,7 @@ def _pass_on(event: Chunk | OutputGap, name: str, listener: Listener) -> None:
         if isinstance(event, Chunk):
             listener.output(name, event.stream, event.data)
         else:
-            listener.missing(name, event.count)
+            listener.missing(name, event.size)
     except Exception as error:
         raise ListenerError(error) from error
 

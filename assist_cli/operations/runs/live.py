@@ -62,4 +62,4 @@ async def _watched(controller: Controller, record: Record, offset: int) -> Async
                 elif isinstance(event, Chunk):
                     yield OutputPart(event.stream, event.data)
                 else:
-                    yield OutputPart(missing=event.count)
+                    yield OutputPart(missing=event.size)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from assist_cli.model.instance import Instance
 from assist_cli.model.invocation import Invocation
 from assist_cli.model.target import Selection
@@ -32,4 +30,4 @@ def members(controller: Controller, invocation_id: str, where: Selection) -> lis
 
 def _members(reader: Reader, invocation: Invocation) -> list[Instance]:
     names = {each.instance_id: each.instance_name for each in invocation.instances}
-    return [replace(instance, name=names[instance.id]) for instance in instances.by_ids(reader, names)]
+    return [instance._replace(name=names[instance.id]) for instance in instances.by_ids(reader, names)]

@@ -4,10 +4,9 @@ A request contains the saved command, or the invocation to rerun, and sometimes 
 from the database again. Parameters are resolved only here.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+from typing import NamedTuple
 
 from assist_cli import codes
 from assist_cli.errors import Conflict, Refused
@@ -24,8 +23,7 @@ from assist_cli.operations.fleet.instances import Targets, resolve
 from assist_cli.store import commands as store
 
 
-@dataclass(frozen=True)
-class RunRequest:
+class RunRequest(NamedTuple):
     """A request to run a script. ``timeout`` is in seconds; empty ``targets`` mean this machine.
 
     ``parameters`` None disables parameters: double braces are text. A parameter that the script does not contain in
@@ -41,31 +39,29 @@ class RunRequest:
     keep_script: bool = False
     parameters: Mapping[str, Value] | None = None
     only_named: bool = False
-    targets: Targets = field(default_factory=Selection)
+    targets: Targets = Selection()
     save_as: str | None = None
     description: str = ""
     launcher: str | None = None
 
 
-@dataclass(frozen=True)
-class InvokeRequest:
+class InvokeRequest(NamedTuple):
     """A request to run a saved command, at the version in ``command``.
 
     ``timeout``, ``working_dir`` and ``launcher`` None are those of the command.
     """
 
     command: Command
-    parameters: Mapping[str, Value] = field(default_factory=dict)
+    parameters: Mapping[str, Value] = MappingProxyType({})
     timeout: int | None = None
     working_dir: str | None = None
     username: str | None = None
     keep_script: bool = False
-    targets: Targets = field(default_factory=Selection)
+    targets: Targets = Selection()
     launcher: str | None = None
 
 
-@dataclass(frozen=True)
-class RerunRequest:
+class RerunRequest(NamedTuple):
     """A request to rerun an invocation where it did not succeed, or with ``everywhere`` on all of its instances.
 
     Values of secrets are not stored, so they must be given again. ``timeout``, ``working_dir`` and ``username`` None
@@ -74,7 +70,7 @@ class RerunRequest:
 
     invocation: Invocation
     everywhere: bool = False
-    secrets: Mapping[str, Value] = field(default_factory=dict)
+    secrets: Mapping[str, Value] = MappingProxyType({})
     timeout: int | None = None
     working_dir: str | None = None
     username: str | None = None
@@ -84,8 +80,7 @@ class RerunRequest:
 Request = RunRequest | InvokeRequest | RerunRequest
 
 
-@dataclass(frozen=True)
-class Plan:
+class Plan(NamedTuple):
     """A valid plan of a run: version, values and targets; for a saved command also its id and name.
 
     ``new`` is a command to save in the same transaction.
@@ -135,17 +130,16 @@ def masked(request: Request) -> Request:
     The pattern of a secret is not checked then.
     """
     if isinstance(request, RerunRequest):
-        return replace(request, secrets={each.key: Secret(MASK) for each in missing(request)})
+        return request._replace(secrets={each.key: Secret(MASK) for each in missing(request)})
     if isinstance(request, RunRequest):
         return request
     version = request.command.version
     hidden = {each.key: Secret(MASK) for each in version.definitions if each.secret}
-    shown = replace(
-        version,
-        definitions=tuple(replace(each, pattern=None) if each.secret else each for each in version.definitions),
+    shown = version._replace(
+        definitions=tuple(each._replace(pattern=None) if each.secret else each for each in version.definitions),
     )
-    return replace(
-        request, command=replace(request.command, version=shown), parameters={**hidden, **request.parameters}
+    return request._replace(
+        command=request.command._replace(version=shown), parameters={**hidden, **request.parameters}
     )
 
 
@@ -183,8 +177,7 @@ def _plan_of_script(controller: Controller, request: RunRequest) -> Plan:
 
 def _plan_of_command(request: InvokeRequest) -> Plan:
     saved = request.command
-    version = replace(
-        saved.version,
+    version = saved.version._replace(
         timeout=saved.version.timeout if request.timeout is None else request.timeout,
         working_dir=saved.version.working_dir if request.working_dir is None else request.working_dir,
         launcher=saved.version.launcher if request.launcher is None else request.launcher,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime, timedelta
 
 from assist_cli import codes
@@ -99,8 +98,7 @@ def _scheduled(controller: Controller, request: Request, timing: Timing) -> tupl
             code=codes.INVALID_FREQUENCY,
         )
     once = timing.frequency.is_once
-    invocation = replace(
-        first,
+    invocation = first._replace(
         repeat_mode=RepeatMode.ONCE if once else RepeatMode.PERIOD,
         frequency=timing.frequency.text,
         timezone=timing.frequency.timezone,
@@ -134,7 +132,7 @@ def with_output(controller: Controller, instance: InvocationInstance) -> Invocat
     if instance.record.output is not None or not instance.repeats:
         return instance
     record = records.get(controller.database, instance.record.id, output=True)
-    return instance if record is None else replace(instance, record=record)
+    return instance if record is None else instance._replace(record=record)
 
 
 def check_rendering(controller: Controller, invocation: Invocation) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
-from dataclasses import replace
 
 from assist_cli import codes
 from assist_cli.errors import AssistError
@@ -202,7 +201,7 @@ class RecordWorker:
             return
         async with self._writer.large:
             output = await follow.ends(self._controller, self._connection, self.record, self._fold)
-            outcome = replace(action.outcome, output=output)
+            outcome = action.outcome._replace(output=output)
             await conclude(self._writer, self._connection, self.record.id, action._replace(outcome=outcome))
 
     def _facts(self, *, watches: bool) -> Facts:

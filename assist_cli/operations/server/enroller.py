@@ -14,12 +14,11 @@ from dataclasses import replace
 from typing import Any
 
 from assist_cli.agents import broker_folder, enrolment
-from assist_cli.agents.answers import SHORT_TEXT, Flag, May, Misfit, Object, PrintableText, Text
-from assist_cli.deploy import bundle, pki
-from assist_cli.deploy import install as deploy
+from assist_cli.agents.answers import SHORT_TEXT, Flag, May, Misfit, Object, OneOf, PrintableText, Text
+from assist_cli.deploy import bundle, host_requests, pki
 from assist_cli.deploy.broker import admission
 from assist_cli.deploy.host_answers import Found, HostAnswers
-from assist_cli.deploy.install import DialProxy
+from assist_cli.deploy.host_requests import DialProxy
 from assist_cli.errors import (
     AgentCloned,
     AgentError,
@@ -49,6 +48,7 @@ _HELLO = Object(
     python=PrintableText(64),
     proxy=May(Text(MOST_PROXY), ""),
     new=May(Flag(), False),
+    system=May(OneOf(*host_requests.SYSTEMS), "posix"),
 )
 
 log = logging.getLogger(__name__)
@@ -111,7 +111,7 @@ class Enroller:
             hello = _HELLO.check(await stream.line(controller.timeouts.enrolment.hello))
         except Misfit as misfit:
             raise _invalid(f"its request is invalid: {misfit}") from None
-        stream.place = hello["hostname"]
+        stream.place, stream.system = hello["hostname"], hello["system"]
         enrolments.check_token(controller.database, enrolment_id, hello["token"], controller)
         proxy = dialling.proxy(Secret(hello["proxy"])) if hello["proxy"] else None
         state = await self._run(stream, "enrol", {"new": hello["new"]})
@@ -152,8 +152,8 @@ class Enroller:
         credentials = pki.agent_credentials(controller.home, controller.id, instance, now, dials=True)
         dial = dialling.settings(controller, instance, proxy)
         await asyncio.to_thread(bundle.build)  # the first time takes long, and the server has more to do
-        order = deploy.install_order(
-            folder, instance=instance, credentials=credentials, listen=None, dial=dial, rotate=rotate
+        order = host_requests.install_order(
+            instance=instance, credentials=credentials, listen=None, dial=dial, rotate=rotate
         )
         known = enrolments.check_token(controller.database, enrolment_id, token, controller)
         try:
@@ -174,7 +174,7 @@ class Enroller:
             raise InstallFailed(
                 f"cannot register this machine: its agent is installed and does not connect to a broker: "
                 f"{error.message}",
-                hint=f"its log has the reason: journalctl -u assist-agentd, or {folder}/agentd.log; then run this "
+                hint=f"its log has the reason: journalctl -u assist-agentd, or agentd.log in {folder}; then run this "
                 "file again",
                 code=error.code,
             ) from error
@@ -187,8 +187,8 @@ class Enroller:
 
         Raises Conflict, InstallFailed, InvalidAnswer, ConnectionLost, InvalidParameter.
         """
-        program, words = deploy.sent(verb, order, self._controller.timeouts.install)
-        await stream.send({"run": verb, "program": program, "input": words})
+        line = host_requests.request_line(stream.system, verb, order, self._controller.timeouts.install)
+        await stream.send({"run": verb, "program": host_requests.RECEIVE, "input": line})
         answers = HostAnswers(verb, stream.place, lambda step: None)
         loop = asyncio.get_running_loop()
         end, size = loop.time() + self._controller.timeouts.enrolment.order, 0
@@ -219,10 +219,14 @@ def _invalid(why: str) -> InvalidParameter:
 
 
 class MachineStream:
-    """Lines of JSON to and from a machine. ``place`` is how it calls itself, for logs; ``task`` serves it."""
+    """Lines of JSON to and from a machine. ``place`` is how it calls itself, for logs; ``task`` serves it.
+
+    ``system`` is its os.name.
+    """
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.place = "a machine"
+        self.system = "posix"
         self.task: asyncio.Task[None] | None = None
         self._reader = reader
         self._writer = writer

@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import logging
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from assist_cli.errors import Conflict, DatabaseFailure
@@ -167,7 +167,7 @@ def _adopted(
         return []
     if action.adopt:
         records.adopt(transaction, record.id, token)
-        record = replace(record, sender=token)
+        record = record._replace(sender=token)
     slots.note_lateness(transaction, {record.id: max(now - when, timedelta(0))})
     instance = InvocationInstance(record.instance_id, waiting.instance_name, record.status, record.number, record)
     invocation = invocations.what(transaction, waiting.invocation_id)
@@ -320,4 +320,4 @@ def _as_written(due: DueRecord) -> Record:
     if due.noted is None:
         return due.record
     noted = due.noted
-    return replace(due.record, sent=noted.wall, sent_elapsed=noted.elapsed, boot=noted.boot)
+    return due.record._replace(sent=noted.wall, sent_elapsed=noted.elapsed, boot=noted.boot)

@@ -10,7 +10,6 @@ from __future__ import annotations
 import logging
 import os
 import traceback
-from dataclasses import replace
 
 from assist_cli.errors import FileFailure
 from assist_cli.model.invocation import Invocation
@@ -81,7 +80,7 @@ def _run_in_background(home: Home, invocation: Invocation, rollout: Rollout, wri
             os.write(writing, b"1")
             os.close(writing)
             known = invocations.get(controller.database, invocation.id, output=False)
-            dispatch.go_on(controller, replace(invocation, instances=known.instances), rollout)
+            dispatch.go_on(controller, invocation._replace(instances=known.instances), rollout)
             wishes.hurry(controller)
     except BaseException:
         traceback.print_exc()

@@ -12,7 +12,6 @@ import contextlib
 import functools
 import logging
 from collections.abc import Collection, Coroutine, Sequence
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -163,7 +162,7 @@ class QueueDelivery:
 
     async def _carry(self, each: QueuedRecord, sent: asyncio.Event) -> None:
         """Deliver a record and follow it to its end. ``sent`` is set after its delivery has succeeded or failed."""
-        record = replace(each.record, sender=self._token)
+        record = each.record._replace(sender=self._token)
         async with self._pool.connection(record.instance_id) as connection:
             worker = RecordWorker(
                 self._controller,
@@ -204,7 +203,7 @@ class QueueDelivery:
         """
         references, content = queue.inputs(self._controller.database, invocation.id)
         if content is not None:
-            return replace(invocation, content=content)
+            return invocation._replace(content=content)
         return parameters.with_secrets(invocation, references)
 
     async def _close(self, each: QueuedRecord) -> None:

@@ -8,7 +8,6 @@ in one schedule does not affect the others.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 from datetime import datetime, timedelta
 
 from assist_cli.model import schedule as rules
@@ -30,7 +29,7 @@ def at_start(controller: Controller, token: str, failures: Failures, now: dateti
 
     def upcoming(schedule: Schedule, frequency: Frequency) -> tuple[Schedule, datetime | None]:
         if schedule.invocation_id in ahead:
-            moved = replace(schedule, anchor=min(schedule.anchor, now))
+            moved = schedule._replace(anchor=min(schedule.anchor, now))
             return moved, rules.after_step(moved, frequency, now, None)
         if schedule.instant is not None or schedule.booted is not None or schedule.paused is not None:
             return schedule, schedule.next

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Collection, Coroutine, Mapping
-from dataclasses import replace
 from datetime import datetime, timedelta
 
 from assist_cli.errors import AssistError, DatabaseFailure
@@ -139,7 +138,7 @@ class Recovery:
         wanted, now = set(record_ids), self._controller.now()
         try:
             invocation = invocations.get(self._controller.database, invocation_id, output=False)
-            what = replace(invocation, instances=())  # each delivery keeps it until the record has ended
+            what = invocation._replace(instances=())  # each delivery keeps it until the record has ended
             for instance in invocation.instances:
                 if instance.record.id in wanted:
                     self._deliverer.carry(DueRecord(what, instance, now))

@@ -113,7 +113,7 @@ def show(controller: Controller, invocation_id: str, among: Collection[str] | No
     if not places:
         raise _not_found(invocation_id)
     status = invoke_status(each.status for each in places)
-    return replace(found, invocation=replace(found.invocation, instances=places, status=status))
+    return replace(found, invocation=found.invocation._replace(instances=places, status=status))
 
 
 def upcoming(controller: Controller, planned: Planned, count: int) -> list[Firing]:
@@ -152,7 +152,7 @@ def recall(
             found_slots = [entry.slot]
         else:
             dues = rules.due_times(rules.frequency_of(found), found.anchor, entry.slot.due, entry.until, left)
-            found_slots = [replace(entry.slot, due=due) for due in dues]
+            found_slots = [entry.slot._replace(due=due) for due in dues]
         for slot in found_slots:
             if left == 0:
                 return
@@ -230,8 +230,7 @@ def _changed(controller: Controller, schedule: Schedule, frequency: Frequency) -
     moment = controller.moment()
     now = moment.wall
     rules.Timing(frequency, jitter=schedule.jitter, keep=schedule.keep).check(now)
-    return replace(
-        schedule,
+    return schedule._replace(
         frequency=frequency.text,
         timezone=frequency.timezone,
         anchor=now,
@@ -267,7 +266,7 @@ def _planned(reader: Reader, invocation_id: str) -> Planned:
 
 
 def _with_error(schedule: Schedule, invocation: Invocation) -> Planned:
-    return Planned(replace(schedule, error=rules.error_of(schedule)), invocation)
+    return Planned(schedule._replace(error=rules.error_of(schedule)), invocation)
 
 
 def _schedule(reader: Reader, invocation_id: str) -> Schedule:

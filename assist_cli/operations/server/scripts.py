@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from assist_cli import codes
 from assist_cli.errors import Refused
@@ -60,8 +60,7 @@ def change(controller: Controller, transaction: Transaction, found: Invocation, 
         values = parameters.resolve(open_keys, {**plain, **script.values})
         quotas.check_script(script.content, values)
         values.update((key, value) for key, value in secret.items() if key in kept)
-    new = replace(
-        found,
+    new = found._replace(
         content=script.content,
         parameters_enabled=script.parameters_enabled,
         parameters=values,

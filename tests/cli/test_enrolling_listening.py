@@ -1,0 +1,162 @@
+"""The file for one machine that listens, without a broker: what it registers, what it contains, and how it is run."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import stat
+import subprocess
+import sys
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from assist_cli.deploy.host import boot, enrol_here
+from assist_cli.deploy.host.client import Denied
+from tests.support import processes
+from tests.support.application import Application
+from tests.support.program import GUARD
+
+FOUND: dict[str, Any] = {"home": "/x", "user": "me", "managed": True, "lingers": True, "version": None}
+
+
+def settings_of(file: Path) -> dict[str, Any]:
+    with zipfile.ZipFile(file) as archive:
+        found: dict[str, Any] = json.loads(archive.read("settings.json"))
+        return found
+
+
+def test_the_instance_is_registered_before_it_is_reached(assist: Application, tmp_path: Path) -> None:
+    file = tmp_path / "win1.pyz"
+    made = assist("instance", "enroll", "--listen", "127.0.0.1:1", "--out", file, "--name", "win1", "--tag", "a=b")
+    assert made.returncode == 0, made.stderr
+    assert made.stdout.startswith(b"win1  i-")
+    assert b"win1.pyz is a secret: it has the key of this instance." in made.stderr
+    assert b"Then, here: assist doctor win1" in made.stderr
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    found = json.loads(assist("instance", "show", "win1", "-o", "json").stdout)
+    assert (found["Address"], found["Tags"]) == ("tls:127.0.0.1:1", {"a": "b"})
+    assert b"never: its agent has not answered yet" in assist("instance", "show", "win1").stdout
+    assert b"instance.enroll" in assist("audit", "list").stdout
+    settings = settings_of(file)
+    assert (settings["name"], settings["instance"]) == ("win1", found["InstanceId"])
+    assert settings["order"]["conf"] == {"dial": None, "dial_proxy": None, "listen": "127.0.0.1:1"}
+    assert settings["sources"].keys() == {"posix", "nt"}
+    taken = assist("instance", "enroll", "--listen", "h:1", "--name", "win1", "--out", tmp_path / "other")
+    assert (taken.returncode, b"cannot use the name 'win1': the instance i-" in taken.stderr) == (65, True)
+    doctor = assist("doctor", "win1")
+    assert doctor.returncode == 69
+    assert b"do: it has never answered: run its file there" in doctor.stdout
+
+
+def test_the_name_is_the_address_and_a_host_name_means_all_addresses(assist: Application, tmp_path: Path) -> None:
+    file = tmp_path / "file.pyz"
+    made = assist("instance", "enroll", "--listen", "db1.example.com:7500", "--out", file, "-o", "json")
+    document = json.loads(made.stdout)
+    assert (document["InstanceName"], document["File"]) == ("db1.example.com", str(file))
+    assert settings_of(file)["order"]["conf"]["listen"] == "0.0.0.0:7500"
+    six = tmp_path / "six.pyz"
+    assert assist("instance", "enroll", "--listen", "[::1]:7500", "--out", six).returncode == 0
+    assert settings_of(six)["order"]["conf"]["listen"] == "[::1]:7500"
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "text"),
+    [
+        (["--listen", "7433"], 65, b"cannot make a file for '7433': it has no address"),
+        (["--listen", "0.0.0.0:7433"], 65, b"no controller can connect to 0.0.0.0"),
+        (["--listen", "a b:1"], 65, b"cannot use the address 'tls:a b:1'"),
+        (["--listen", "h:1", "--uses", "2"], 2, b"together with --listen"),
+        (["--listen", "h:1", "--name", "local"], 65, b"cannot use the name 'local'"),
+    ],
+)
+def test_what_cannot_be_a_file_is_refused(
+    assist: Application, tmp_path: Path, words: list[str], status: int, text: bytes
+) -> None:
+    file = tmp_path / "file.pyz"
+    done = assist("instance", "enroll", "--out", file, *words)
+    assert (done.returncode, text in done.stderr, file.exists()) == (status, True, False), done.stderr
+
+
+def test_a_file_that_exists_is_not_overwritten_and_nothing_is_registered(assist: Application, tmp_path: Path) -> None:
+    file = tmp_path / "file.pyz"
+    file.write_text("mine")
+    done = assist("instance", "enroll", "--listen", "h:1", "--out", file)
+    assert (done.returncode, b"it exists" in done.stderr, file.read_text()) == (65, True, "mine")
+    assert b"No instances are registered" in assist("instance", "list").stderr
+
+
+@pytest.mark.parametrize(
+    ("found", "why"),
+    [
+        ({"authority": "x" * 64, "instance": "i-mine"}, "belongs to another controller"),
+        ({"authority": None, "instance": "i-other"}, "of the instance i-other"),
+    ],
+)
+def test_a_machine_with_another_agent_is_left_alone(found: dict[str, Any], why: str) -> None:
+    with pytest.raises(Denied, match=why) as denied:
+        enrol_here._check_agent({"authority": "y" * 64, "instance": "i-mine"}, {"home": "/x", **found})
+    assert "and repeat" in denied.value.hint
+
+
+@pytest.mark.parametrize(
+    ("found", "begin"),
+    [
+        ({}, ""),
+        ({"version": "0.1.0", "managed": False}, ""),
+        ({"managed": False}, "systemd does not start it; to start it at boot"),
+        ({"lingers": False}, "to keep it running while me is logged out"),
+        ({"home": "C:\\x", "managed": False}, ""),
+    ],
+)
+def test_the_steps_that_are_left(found: dict[str, Any], begin: str) -> None:
+    assert "".join(boot.boot_notes({**FOUND, **found})).startswith(begin)
+    assert bool(boot.boot_notes({**FOUND, **found})) == bool(begin)
+
+
+@pytest.fixture
+def agent(isolation: Path, starts_processes: None, no_leaks: None) -> Iterator[Path]:
+    """The folder of an agent, which is stopped at the end."""
+    path = isolation / "machine"
+    yield path
+    processes.stop_guarded(path)
+
+
+@pytest.mark.long
+def test_it_installs_the_agent_and_the_controller_connects(assist: Application, agent: Path, tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    file = tmp_path / "one.pyz"
+
+    def run(*words: str) -> subprocess.CompletedProcess[str]:
+        env = {**os.environ, "ASSIST_AGENTD_HOME": str(agent)}
+        argv = [sys.executable, str(file), *words]
+        return subprocess.run(argv, env=env, capture_output=True, text=True, timeout=GUARD, check=False)
+
+    def enroll(name: str) -> None:
+        file.unlink(missing_ok=True)
+        made = assist("instance", "enroll", "--listen", f"127.0.0.1:{port}", "--out", file, "--name", name)
+        assert made.returncode == 0, made.stderr
+
+    enroll("one")
+    done = run()
+    assert (done.returncode, done.stderr) == (0, ""), done
+    assert done.stdout.count("- start the agent") == 1
+    assert "\nInstalled as one (i-" in done.stdout
+    assert assist("run", "-i", "one", "--", "echo", "hi").stdout == b"hi\n"
+    assert b"just now" in assist("instance", "show", "one").stdout
+    again = run()
+    assert (again.returncode, "- restart the agent" in again.stdout) == (0, True), again
+    assert assist("instance", "upgrade", "one", "--rotate").returncode == 0
+    assert assist("run", "-i", "one", "--", "true").returncode == 0
+
+    enroll("two")
+    refused = run()
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert refused.stderr.startswith("error: cannot install an agent here: there is one already, of the instance i-")
+    assert assist("instance", "uninstall", "one").returncode == 0
+    assert processes.gone(agent)
