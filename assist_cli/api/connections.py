@@ -9,65 +9,51 @@ A message that is not a call is refused in the original's format, because SDKs r
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 from assist_cli.api import forms
 from assist_cli.api.app import BODY_BYTES, HEAD_BYTES, head_too_large
 from assist_cli.api.faults import Fault
-from assist_cli.http.listener import STATUS_LINE, ASGI3Application, HttpConfig, HttpConnection, RequestResponseCycle
+from assist_cli.http.listener import (
+    STATUS_LINE,
+    ASGI3Application,
+    Crowd,
+    HttpConfig,
+    HttpConnection,
+    RequestResponseCycle,
+)
 
 HELD_BYTES = 16 << 20  # of all requests that are not answered yet
 CONNECTIONS = 1024
 
 
-@dataclass
-class Crowd:
-    """The connections of one server, at most ``limit``. ``refuse`` makes the answer to a message that is not a call."""
+class ApiCrowd(Crowd["ApiConnection"]):
+    """The connections of the API. ``refusal`` makes the answer to a message that is not a call."""
 
-    limit: int
-    refuse: Callable[[Fault], forms.Reply]
-    held: int = 0
-    known: set[ApiConnection] = field(default_factory=set)
-    strangers: dict[ApiConnection, None] = field(default_factory=dict)  # no answer yet; the oldest first
-
-    def enter(self, connection: ApiConnection) -> None:
-        """Add a new connection. Over the limit, refuse one.
-
-        Refused is the oldest one with an incomplete request, of the address with the most of them; else the new one.
-        """
-        self.strangers[connection] = None
-        if len(self.known) + len(self.strangers) > self.limit:
-            waiting = [each for each in self.strangers if not each.is_asking]
-            crowded = Counter(each.address for each in waiting).most_common(1)[0][0]
-            loser = next(each for each in waiting if each.address == crowded)
-            del self.strangers[loser]
-            loser.reject(Fault("Throttling"))
+    def __init__(self, limit: int, refusal: Callable[[Fault], forms.Reply]) -> None:
+        super().__init__(limit)
+        self.refusal = refusal
+        self._held = 0
 
     def hold(self, size: int) -> None:
         """Count ``size`` more bytes. Over the limit, refuse the connections that hold the most."""
-        self.held += size
-        while self.held > HELD_BYTES:
+        self._held += size
+        while self._held > HELD_BYTES:
             loser = max((*self.strangers, *self.known), key=lambda each: each.held)
             self.leave(loser)
-            loser.reject(Fault("Throttling"))
+            loser.refuse()
 
     def prove(self, connection: ApiConnection) -> None:
         """Note that a connection has been answered."""
         if self.strangers.pop(connection, self) is None:
             self.known.add(connection)
 
-    def leave(self, connection: ApiConnection) -> None:
-        """Remove a connection."""
-        self.strangers.pop(connection, None)
-        self.known.discard(connection)
-
 
 class ApiConfig(HttpConfig):
     """Settings of the server, with its ``crowd``, and the time limit for the ``body`` of a request in seconds."""
 
-    crowd: Crowd
+    crowd: ApiCrowd
     body: float
 
 
@@ -103,10 +89,6 @@ class ApiConnection(HttpConnection):
     held = 0  # bytes of a request that is not answered yet
     _body_deadline: asyncio.TimerHandle | None = None
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        super().connection_made(transport)
-        self.config.crowd.enter(self)
-
     def data_received(self, data: bytes) -> None:
         if self.transport.is_closing():
             return
@@ -129,7 +111,6 @@ class ApiConnection(HttpConnection):
     def connection_lost(self, exc: Exception | None) -> None:
         self._give_up_body()
         self._release()
-        self.config.crowd.leave(self)
         super().connection_lost(exc)
 
     def watch(self) -> None:
@@ -152,6 +133,9 @@ class ApiConnection(HttpConnection):
         else:
             self.reject(Fault("InvalidParameter.Request", "(it is not HTTP/1.1)"))
 
+    def refuse(self) -> None:
+        self.reject(Fault("Throttling"))
+
     def reject(self, fault: Fault) -> None:
         """Send the reason, unless an answer has begun, and close."""
         self._release()
@@ -161,7 +145,7 @@ class ApiConnection(HttpConnection):
             self.cycle.disconnected = True  # the application stops answering
             self.cycle.message_event.set()
         if not (self.is_answering and self.cycle.response_started):
-            reply = replace(self.config.crowd.refuse(fault), closes=True)
+            reply = replace(self.config.crowd.refusal(fault), closes=True)
             lines = [b"%s: %s\r\n" % header for header in reply.headers]
             self.transport.write(b"".join([STATUS_LINE[reply.status], *lines, b"\r\n", reply.body]))
         self.transport.close()
@@ -169,13 +153,3 @@ class ApiConnection(HttpConnection):
     def _release(self) -> None:
         self.config.crowd.hold(-self.held)
         self.held = 0
-
-    @property
-    def address(self) -> str:
-        """The address of the client."""
-        return self.client[0] if self.client else ""
-
-    @property
-    def is_asking(self) -> bool:
-        """Return True if a whole request has arrived and is not answered yet."""
-        return self.is_answering and not self.cycle.more_body

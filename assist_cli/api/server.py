@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 
 from assist_cli.api.app import HEAD_BYTES, AsgiApplication
-from assist_cli.api.connections import CONNECTIONS, ApiConfig, ApiConnection, Crowd
+from assist_cli.api.connections import CONNECTIONS, ApiConfig, ApiConnection, ApiCrowd
 from assist_cli.api.gateway import Gateway
 from assist_cli.http.endpoint import HttpEndpoint
 from assist_cli.http.listener import BACKLOG, serving
@@ -64,7 +64,7 @@ async def service(place: HttpEndpoint, controller: Controller) -> AsyncIterator[
         config.head_bytes = HEAD_BYTES
         config.head = timeouts.api.head
         config.body = timeouts.api.body
-        config.crowd = Crowd(min(CONNECTIONS, half), gateway.refuse_connection)
+        config.crowd = ApiCrowd(min(CONNECTIONS, half), gateway.refuse_connection)
         port = await stack.enter_async_context(serving(place, config))
         log.info("the API is at %s", place.url(port))
         yield

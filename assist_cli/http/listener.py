@@ -11,8 +11,10 @@ import functools
 import logging
 import socket
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from email.utils import formatdate
+from typing import Any, Generic, TypeVar
 
 import uvicorn
 from uvicorn._types import ASGI3Application
@@ -28,9 +30,40 @@ LOG = "uvicorn.error"  # all messages of uvicorn
 BACKLOG = 2048  # connections that wait for accept(); uvicorn accepts this many in one step
 
 
-class HttpConfig(uvicorn.Config):
-    """Settings of a server, with the limits for the head of a request: seconds, and bytes."""
+Connection = TypeVar("Connection", bound="HttpConnection")
 
+
+class Crowd(Generic[Connection]):
+    """The connections of one server, at most ``limit``. Those that are ``known`` are never refused."""
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self.known: set[Connection] = set()
+        self.strangers: dict[Connection, None] = {}  # the oldest first
+
+    def enter(self, connection: Connection) -> None:
+        """Add a new connection. Over the limit, refuse one.
+
+        Refused is the oldest one that waits for its client, of the address with the most of them; else the new one.
+        """
+        self.strangers[connection] = None
+        if len(self.known) + len(self.strangers) > self.limit:
+            waiting = [each for each in self.strangers if each.waits_for_client]
+            crowded = Counter(each.address for each in waiting).most_common(1)[0][0]
+            loser = next(each for each in waiting if each.address == crowded)
+            del self.strangers[loser]
+            loser.refuse()
+
+    def leave(self, connection: Connection) -> None:
+        """Remove a connection."""
+        self.strangers.pop(connection, None)
+        self.known.discard(connection)
+
+
+class HttpConfig(uvicorn.Config):
+    """Settings of a server, with its ``crowd``, and the limits for the head of a request: seconds, and bytes."""
+
+    crowd: Crowd[Any]
     head: float
     head_bytes: int
 
@@ -46,6 +79,7 @@ class HttpConnection(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         self.watch()
+        self.config.crowd.enter(self)
 
     def data_received(self, data: bytes) -> None:
         self.server_state.default_headers = [(b"date", _date(int(time.time())))]
@@ -74,13 +108,28 @@ class HttpConnection(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.give_up_watching()
+        self.config.crowd.leave(self)
         super().connection_lost(exc)
+
+    def refuse(self) -> None:
+        """Close it, to make room for another one."""
+        self.transport.abort()
+
+    @property
+    def address(self) -> str:
+        """The address of the client."""
+        return self.client[0] if self.client else ""
 
     @property
     def is_answering(self) -> bool:
         """Return True from the head of a request to the end of its answer."""
         cycle: RequestResponseCycle | None = self.cycle  # None before the first request
         return cycle is not None and not cycle.response_complete
+
+    @property
+    def waits_for_client(self) -> bool:
+        """Return True until a whole request has arrived, and while the client does not read its answer."""
+        return not self.is_answering or self.cycle.more_body or self.flow.write_paused
 
     def watch(self) -> None:
         """Set the time limit while a head is expected."""

@@ -25,6 +25,7 @@ class AgentTimeouts(NamedTuple):
     health: float = 10.0  # for the health of an agent
     fetch: float = 15.0  # at least, for the output of a record that has ended, even after its deadline
     stop: float = 15.0  # for the end of everything that a person stops: TERM, 5 s, KILL, and a margin
+    slow_start: float = 0.05  # for a delivery to wait, until another one may begin beside it
     shortest: float = 0.001  # at least, for a delivery with a time limit, so that it begins
     accepted_soon: float = 1.0  # until an acceptance is written when nothing else is to be written
     retries: tuple[float, ...] = (0.05, 0.1, 0.2, 0.5, 1.0)  # between attempts to connect; then the last one each time
@@ -111,8 +112,8 @@ class ViewTimeouts(NamedTuple):
     poll: float = 1.0  # for agents of a cloned machine to answer
     interim: float = 3.0  # for agents to report the output so far of running records
     interim_pause: float = 3.0  # at least, between two such requests for a record
-    push: float = 0.1  # at least, between two events of a stream of the console
-    check: float = 1.5  # at most, between two checks of a stream for a change, however long they take
+    push: float = 0.1  # at least, between two events of a stream of the console, and two checks for a change
+    check: float = 1.5  # at most, between two readings of the state for a stream, however much time they take
     alive: float = 15.0  # between two signs of life of a stream
 
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import sqlite3
-from datetime import datetime
 
 from assist_cli import codes
 from assist_cli.errors import Conflict, NotFound
 from assist_cli.model.access import AccessKey
 from assist_cli.model.secret import Secret
-from assist_cli.store.access_rows import COLUMNS, fields_of, values_of
-from assist_cli.store.database import Reader, Transaction, to_ms
+from assist_cli.store.database import Reader, Transaction
+from assist_cli.store.principals import COLUMNS, fields_of, values_of
 
 
 def add(transaction: Transaction, key: AccessKey) -> None:
@@ -45,28 +44,6 @@ def with_secret(reader: Reader, key_id: str) -> AccessKey | None:
     """Return the key with exactly this id, with its secret."""
     row = reader.first("SELECT * FROM access_keys WHERE id = ?", [key_id])
     return None if row is None else _key(row, Secret(row["secret"]))
-
-
-def is_enabled(reader: Reader, key_id: str) -> bool:
-    """Return True if the key with this id exists and is enabled."""
-    return reader.first("SELECT 1 FROM access_keys WHERE id = ? AND enabled", [key_id]) is not None
-
-
-def set_enabled(transaction: Transaction, key_id: str, enabled: bool) -> bool:
-    """Enable or disable a key; return False if nothing changed."""
-    return (
-        transaction.execute("UPDATE access_keys SET enabled = ?1 WHERE id = ?2 AND enabled <> ?1", [enabled, key_id])
-        == 1
-    )
-
-
-def note_used(transaction: Transaction, key_id: str, now: datetime) -> None:
-    transaction.execute("UPDATE access_keys SET used_at = ? WHERE id = ?", [to_ms(now), key_id])
-
-
-def delete(transaction: Transaction, key_id: str) -> None:
-    """Delete a key; the history keeps what it did."""
-    transaction.execute("DELETE FROM access_keys WHERE id = ?", [key_id])
 
 
 def _key(row: sqlite3.Row, secret: Secret | None = None) -> AccessKey:

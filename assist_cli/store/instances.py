@@ -42,9 +42,8 @@ def by_ids(reader: Reader, instance_ids: Collection[str]) -> list[Instance]:
 
 def registered(reader: Reader) -> list[Instance]:
     """Return all instances that were not removed, by name."""
-    rows = reader.query(f"{_SELECT} WHERE removed_at IS NULL ORDER BY name")
     with _without_collections():
-        return [_instance(row) for row in rows]
+        return [_instance(row) for row in reader.query(f"{_SELECT} WHERE removed_at IS NULL ORDER BY name")]
 
 
 def known(reader: Reader) -> list[Instance]:
@@ -132,14 +131,20 @@ def facts_named(reader: Reader, name: str, glob: str) -> dict[str, Any]:
 
     Values that do not match ``glob``, in which ``*`` and ``?`` have a meaning, may be missing.
     """
+    found: dict[str, Any] = {}
     if name not in OWN_FACTS:
-        rows = reader.query("SELECT id, facts FROM instances")
-        known = ((row[0], _parsed(row[1])) for row in rows)
-        return {id: facts[name] for id, facts in known if name in facts}
+        for text, ids in reader.query("SELECT facts, group_concat(id) FROM instances GROUP BY facts"):
+            facts = _parsed(text)
+            if name in facts:
+                found.update(dict.fromkeys(ids.split(","), facts[name]))
+        return found
     part = "" if '"' in glob or "\\" in glob else f'"{glob}"'.replace("[", "[[]")
     rows = reader.query("SELECT id, own_facts FROM instances WHERE own_facts GLOB ?", [f"*{part}*"])
-    found = {id: json.loads(text).get(name) for id, text in rows}
-    return {id: tuple(value) if isinstance(value, list) else value for id, value in found.items() if value is not None}
+    for id, text in rows:
+        value = json.loads(text).get(name)
+        if value is not None:
+            found[id] = tuple(value) if isinstance(value, list) else value
+    return found
 
 
 def uses(reader: Reader, instance_ids: Collection[str]) -> dict[str, Use]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 
 from assist_cli.model.access import OWNER, Role, Session, User
-from assist_cli.store.access_rows import user_of
 from assist_cli.store.database import Reader, Transaction, from_ms, to_ms
+from assist_cli.store.principals import user_of
 
 
 def add(transaction: Transaction, digest: bytes, user: User, now: datetime) -> None:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-
 from assist_cli import codes
 from assist_cli.errors import Conflict, NotFound
 from assist_cli.model.access import User
-from assist_cli.store.access_rows import COLUMNS, user_of, values_of
-from assist_cli.store.database import Reader, Transaction, to_ms
+from assist_cli.store.database import Reader, Transaction
+from assist_cli.store.principals import COLUMNS, user_of, values_of
 
 
 def add(transaction: Transaction, user: User, password: str) -> None:
@@ -44,25 +42,6 @@ def with_password(reader: Reader, name: str) -> tuple[User, str] | None:
     return None if row is None else (user_of(row), row["password"])
 
 
-def is_enabled(reader: Reader, user_id: str) -> bool:
-    """Return True if the user with this id exists and is enabled."""
-    return reader.first("SELECT 1 FROM users WHERE id = ? AND enabled", [user_id]) is not None
-
-
-def set_enabled(transaction: Transaction, user_id: str, enabled: bool) -> bool:
-    """Enable or disable a user; return False if nothing changed."""
-    return transaction.execute("UPDATE users SET enabled = ?1 WHERE id = ?2 AND enabled <> ?1", [enabled, user_id]) == 1
-
-
 def set_password(transaction: Transaction, user_id: str, password: str) -> None:
     """Replace the hash of a password."""
     transaction.execute("UPDATE users SET password = ? WHERE id = ?", [password, user_id])
-
-
-def note_used(transaction: Transaction, user_id: str, now: datetime) -> None:
-    transaction.execute("UPDATE users SET used_at = ? WHERE id = ?", [to_ms(now), user_id])
-
-
-def remove(transaction: Transaction, user_id: str) -> None:
-    """Remove a user and all sessions; the history keeps what the user did."""
-    transaction.execute("DELETE FROM users WHERE id = ?", [user_id])

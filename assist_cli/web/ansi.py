@@ -10,7 +10,8 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from typing import NamedTuple
 
 Piece = tuple[str, str]  # classes, text
 
@@ -32,70 +33,76 @@ _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u20
 _OVERWRITTEN = re.compile(r"[^\n]*\r(?!\n|\Z)")
 
 
+class TextStyle(NamedTuple):
+    """The appearance of a text."""
+
+    foreground: str = ""
+    background: str = ""
+    weights: frozenset[str] = frozenset()
+    classes: str = ""  # all of it
+
+
+PLAIN = TextStyle()
+
+
 @dataclass
 class AnsiText:
     """The colours of one stream of output, which continue from one text to the next."""
 
-    _foreground: str = ""
-    _background: str = ""
-    _weights: set[str] = field(default_factory=set)
+    _style: TextStyle = PLAIN
     _begun: str = ""  # the beginning of a sequence
 
     @property
     def is_plain(self) -> bool:
         """Return True if the next text has no colour, and continues no sequence."""
-        return not (self._foreground or self._background or self._weights or self._begun)
+        return not (self._style.classes or self._begun)
 
     def pieces(self, text: str) -> Iterator[Piece]:
         """Yield the next text in pieces of one appearance. An unfinished sequence is kept for the next text."""
         text = self._begun + text
-        begun = _BEGUN.search(text[-_LONGEST:])
+        last = text.rfind("\x1b", -_LONGEST)
+        begun = _BEGUN.match(text, last) if last >= 0 else None
         self._begun = begun[0] if begun else ""
         text = text[: len(text) - len(self._begun)]
         start = 0
         for found in _SEQUENCE.finditer(text):
-            yield from self._piece(text[start : found.start()])
+            if found.start() > start:
+                yield self._style.classes, printable(text[start : found.start()])
             start = found.end()
             if found[1] is not None:
-                self._set(found[1])
-        yield from self._piece(text[start:])
+                is_short = len(found[1]) <= KNOWN
+                self._style = _known(self._style, found[1]) if is_short else _changed(self._style, found[1])
+        if start < len(text):
+            yield self._style.classes, printable(text[start:])
 
-    def _piece(self, text: str) -> Iterator[Piece]:
-        if not text:
-            return
-        if self._foreground or self._background or self._weights:
-            yield " ".join(filter(None, (self._foreground, self._background, *sorted(self._weights)))), printable(text)
-        else:
-            yield "", printable(text)
 
-    def _set(self, parameters: str) -> None:
-        codes = iter(_known(parameters) if len(parameters) <= KNOWN else _codes(parameters))
-        for code in codes:
-            if code == 0:
-                self._foreground = self._background = ""
-                self._weights.clear()
-            elif code in _WEIGHTS:
-                self._weights.add(_WEIGHTS[code])
-            elif code in _ENDS:
-                self._weights.difference_update(_ENDS[code])
-            elif code in (38, 48):
-                self._set_colour(code, _extended(codes))
-            elif code in (39, 49) or (code % 10 < 8 and code // 10 in (3, 4, 9, 10)):
+def _changed(style: TextStyle, parameters: str) -> TextStyle:
+    """Return the style after a sequence with these parameters."""
+    foreground, background, kept, _ = style
+    weights = set(kept)
+    codes = iter([int(code) if code.isdecimal() and len(code) < 5 else 0 for code in re.split("[;:]", parameters)])
+    for code in codes:
+        if code == 0:
+            foreground = background = ""
+            weights.clear()
+        elif code in _WEIGHTS:
+            weights.add(_WEIGHTS[code])
+        elif code in _ENDS:
+            weights.difference_update(_ENDS[code])
+        elif code in (38, 48, 39, 49) or (code % 10 < 8 and code // 10 in (3, 4, 9, 10)):
+            if code in (38, 48):
+                name = _extended(codes)
+            else:
                 name = "" if code in (39, 49) else ("bright-" if code >= 90 else "") + NAMES[code % 10]
-                self._set_colour(code, name)
-
-    def _set_colour(self, code: int, name: str) -> None:
-        if code // 10 in (3, 9):
-            self._foreground = name and f"fg-{name}"
-        else:
-            self._background = name and f"bg-{name}"
-
-
-def _codes(parameters: str) -> tuple[int, ...]:
-    return tuple(int(code) if code.isdecimal() and len(code) < 5 else 0 for code in re.split("[;:]", parameters))
+            if code // 10 in (3, 9):
+                foreground = name and f"fg-{name}"
+            else:
+                background = name and f"bg-{name}"
+    classes = " ".join(filter(None, (foreground, background, *sorted(weights))))
+    return TextStyle(foreground, background, frozenset(weights), classes)
 
 
-_known = functools.lru_cache(maxsize=1000)(_codes)  # an output repeats few sequences many times
+_known = functools.lru_cache(maxsize=1000)(_changed)  # an output repeats few sequences many times
 
 
 def printable(text: str) -> str:

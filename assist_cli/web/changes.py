@@ -54,4 +54,4 @@ class ChangeNotices:
                 before = now
                 for changed in list(self._followers):
                     changed()
-            await asyncio.sleep(controller.timeouts.view.beat)
+            await asyncio.sleep(controller.timeouts.view.push)

@@ -12,9 +12,9 @@ import copy
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from html import escape
 
 from markupsafe import Markup
-from markupsafe import escape as html_escape
 
 from assist_cli.model.gaps import gap
 from assist_cli.model.output import Output, OutputPart, Stream
@@ -94,11 +94,10 @@ class OutputLines:
             is_error = is_error or stream is Stream.STDERR
             shown = text if most is None or len(text) <= most else text[:most] + "…"
             if shown.isprintable() and colours[stream].is_plain:  # most lines
-                parts.append(str(html_escape(shown)))
+                parts.append(escape(shown))
                 continue
             for classes, piece in colours[stream].pieces(shown):
-                escaped = str(html_escape(piece))
-                parts.append(f'<span class="{classes}">{escaped}</span>' if classes else escaped)
+                parts.append(f'<span class="{classes}">{escape(piece)}</span>' if classes else escape(piece))
         return OutputLine("".join(parts), is_error)
 
 
@@ -119,7 +118,7 @@ def blocks(lines: Iterable[OutputLine], record_id: str) -> Markup:
             html.append("</pre>")
             is_open = False
         if line.is_gap:
-            html.append(f'<p class="gap">{html_escape(line.html)}</p>')
+            html.append(f'<p class="gap">{escape(line.html)}</p>')
             continue
         if not is_open:
             html.append("<pre>")

@@ -15,6 +15,7 @@ import asyncio
 import contextlib
 import hashlib
 import json
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -167,6 +168,7 @@ class EventStream(Response):
         self._wake = asyncio.Event()
         self._has_changed = True
         self._shown = ""
+        self._cost = 0.0  # processor time of the last check, in seconds
         self._is_over = False
         self._next_push = 0.0
         resumed = [offset_of(each) for each in visit.request.headers.get("last-event-id", "").split(",") if each]
@@ -217,14 +219,12 @@ class EventStream(Response):
                 self._wake.clear()
                 if self._has_changed and loop.time() >= check_at:
                     self._has_changed = False
-                    began = loop.time()
                     try:
                         state = await loop.run_in_executor(self._site.threads, self._state)
                     except _Ended:
                         await self._push(send, "logout", {})
                         return
-                    took = loop.time() - began
-                    check_at = loop.time() + min(max(self._timeouts.beat, 4 * took), self._timeouts.check)
+                    check_at = loop.time() + min(max(self._timeouts.beat, 4 * self._cost), self._timeouts.check)
                     if state is not None:
                         await self._push(send, "state", state)
                 await self._push_output(send)
@@ -305,6 +305,7 @@ class EventStream(Response):
 
     def _state(self) -> dict[str, Any] | None:
         """Check the user, and return the state if it has changed. Runs in a thread. Raises _Ended."""
+        began = time.thread_time()
         with self._site.controllers.one() as controller:
             session = sessions.valid(controller, self._visit.browser)
             if session is None:
@@ -326,6 +327,7 @@ class EventStream(Response):
                 for each in self._followed
                 if each.record_id in newest
             }
+        self._cost = time.thread_time() - began
         shown = html + repr(states)
         if shown == self._shown:
             return None

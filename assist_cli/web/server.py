@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 
 from assist_cli.http.endpoint import HttpEndpoint
-from assist_cli.http.listener import HttpConfig, HttpConnection, serving
+from assist_cli.http.listener import BACKLOG, Crowd, HttpConfig, HttpConnection, serving
 from assist_cli.operations.controller import Controller, Controllers
 from assist_cli.operations.fleet import concurrency
 from assist_cli.operations.server import console
@@ -36,6 +36,7 @@ async def service(place: HttpEndpoint, controller: Controller) -> AsyncIterator[
         stack.callback(controllers.close)
         threads = stack.enter_context(ThreadPoolExecutor(THREADS, thread_name_prefix="console"))
         names = frozenset(place.host_names())
+        most = min(CONNECTIONS, concurrency.connections() // 4)
         site = Site(controllers, threads, names, work, timeouts)
         config = HttpConfig(
             application(site),
@@ -49,12 +50,13 @@ async def service(place: HttpEndpoint, controller: Controller) -> AsyncIterator[
             server_header=False,
             ssl_certfile=place.certificate,
             ssl_keyfile=place.key,
-            limit_concurrency=min(CONNECTIONS, concurrency.connections() // 4),
             timeout_keep_alive=timeouts.idle,
             timeout_graceful_shutdown=timeouts.leave,
+            backlog=min(BACKLOG, most + 1),  # enough descriptors for one step of accept()
         )
         config.head_bytes = HEAD_BYTES
         config.head = timeouts.head
+        config.crowd = Crowd(most)
         port = await stack.enter_async_context(serving(place, config))
         stack.callback(site.ending.set)
         stack.enter_context(console.served_at(controller, place.local_url(port), place.public_url(port)))

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 import hashlib
 import ipaddress
 import json
 import logging
 import secrets
+import threading
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from typing import Any
@@ -34,7 +36,7 @@ from assist_cli.http.rates import Rates
 from assist_cli.model.access import Labels, Role, User
 from assist_cli.model.audit import Actor
 from assist_cli.model.instance import LOCAL, Instance
-from assist_cli.model.invocation import Invocation
+from assist_cli.model.invocation import Invocation, InvocationInstance
 from assist_cli.model.target import Selection
 from assist_cli.model.timeouts import DEFAULTS, ApiTimeouts
 from assist_cli.operations.access.clients import Request as Creation
@@ -42,11 +44,13 @@ from assist_cli.operations.access.permissions import Rights
 from assist_cli.operations.controller import Also, Controller, Controllers
 from assist_cli.operations.fleet import instances
 from assist_cli.operations.history import pages
+from assist_cli.operations.runs import recording
 from assist_cli.operations.server.background import Background
 from assist_cli.web import security, templating
 from assist_cli.web.changes import ChangeNotices
 
 STREAMS = 20  # event streams of a session
+ASKING = 4  # threads that wait for agents; the others are for pages of the database
 ONCE = "once"  # the field of a form with a random text: the same form sent again takes effect one time
 COUNT = "count"  # the field with the number of instances, which is typed
 SECRET = "s."  # noqa: S105 - begins the names of fields with secrets
@@ -81,6 +85,7 @@ class Site:
     by_name: Rates = field(default_factory=lambda: Rates(0.1, 20))
     tokens: Rates = field(default_factory=lambda: Rates(2, 200))  # uses of one-time links and of enrolments, by address
     streams: Counter[str] = field(default_factory=Counter)  # open event streams, by browser
+    asking: threading.Semaphore = field(default_factory=lambda: threading.BoundedSemaphore(ASKING))
     changes: ChangeNotices = field(default_factory=ChangeNotices)
     ending: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -253,6 +258,29 @@ class Visit:
         Raises NotFound.
         """
         return pages.visible(self.controller, id or self.part("id"), self.rights.seen)
+
+    # agents
+
+    @contextlib.contextmanager
+    def asking(self) -> Iterator[None]:
+        """Query agents in the block, which may take seconds. Raises Conflict while too many pages wait for agents."""
+        if not self.site.asking.acquire(blocking=False):
+            raise Conflict("cannot query agents now: too many pages wait for agents", hint="repeat it in some seconds")
+        try:
+            yield
+        finally:
+            self.site.asking.release()
+
+    def current(self, places: Sequence[InvocationInstance]) -> list[InvocationInstance]:
+        """Return instances with the output of their records, of running ones as the agents have it now.
+
+        While too many pages wait for agents, it is the output of the history.
+        """
+        try:
+            with self.asking():
+                return pages.current(self.controller, places)
+        except Conflict:
+            return [recording.with_output(self.controller, each) for each in places]
 
     # answers
 

@@ -18,7 +18,7 @@ from assist_cli.model.secret import Secret
 from assist_cli.operations.access import permissions
 from assist_cli.operations.controller import Also, Controller, nothing_more
 from assist_cli.store import accesskeys as store
-from assist_cli.store import audit
+from assist_cli.store import audit, principals
 from assist_cli.store.database import Transaction
 
 ID_LENGTH = 20
@@ -55,7 +55,7 @@ def enable(controller: Controller, name: str, *, also: Also = nothing_more) -> A
     with controller.database.transaction() as transaction:
         key = store.find(transaction, name)
         also(transaction, key.id, ())
-        if store.set_enabled(transaction, key.id, True):
+        if principals.set_enabled(transaction, key, True):
             _note(controller, transaction, "accesskey.enable", key)
     return replace(key, enabled=True)
 
@@ -68,7 +68,7 @@ def disable(controller: Controller, name: str, *, also: Also = nothing_more) -> 
     with controller.database.transaction() as transaction:
         key = store.find(transaction, name)
         also(transaction, key.id, ())
-        if store.set_enabled(transaction, key.id, False):
+        if principals.set_enabled(transaction, key, False):
             _note(controller, transaction, "accesskey.disable", key)
         paused = permissions.pause_schedules(controller, transaction, key)
     return replace(key, enabled=False), paused
@@ -79,7 +79,7 @@ def delete(controller: Controller, name: str, *, also: Also = nothing_more) -> t
     with controller.database.transaction() as transaction:
         key = store.find(transaction, name)
         also(transaction, key.id, ())
-        store.delete(transaction, key.id)
+        principals.remove(transaction, key)
         _note(controller, transaction, "accesskey.delete", key)
         paused = permissions.pause_schedules(controller, transaction, key)
     return key, paused
@@ -94,7 +94,7 @@ def note_used(controller: Controller, key: AccessKey) -> None:
     """Write the time of last use of a key, at most once per ``USE_INTERVAL``, unless another thread has done so."""
     if is_use_due(controller, key) and is_use_due(controller, known(controller, key.id) or key):
         with controller.database.transaction() as transaction:
-            store.note_used(transaction, key.id, controller.now())
+            principals.note_used(transaction, key, controller.now())
 
 
 def is_use_due(controller: Controller, key: AccessKey) -> bool:

@@ -18,7 +18,7 @@ from assist_cli.model.audit import AuditEntry
 from assist_cli.model.instance import Instance
 from assist_cli.model.target import Selection
 from assist_cli.operations.controller import Controller
-from assist_cli.store import accesskeys, audit, clients, commands, instances, schedules, users
+from assist_cli.store import audit, clients, commands, instances, principals, schedules
 from assist_cli.store.database import Reader, Transaction
 
 
@@ -150,13 +150,15 @@ def reached(principal: Principal, known: Sequence[Instance]) -> list[Instance]:
 
 def confirm(reader: Reader, principal: Principal, instance_ids: Collection[str] = ()) -> None:
     """Raise NotPermitted if a principal is disabled by now, or one of these instances is not in its scope."""
-    if isinstance(principal, AccessKey) and not accesskeys.is_enabled(reader, principal.id):
+    is_owner = isinstance(principal, User) and principal.is_owner
+    is_disabled = not is_owner and not principals.is_enabled(reader, principal)
+    if is_disabled and isinstance(principal, AccessKey):
         raise NotPermitted(
             f"cannot use the access key {principal.id}: it is disabled",
             hint=f"an administrator can enable it: assist accesskey enable {principal.id}",
             code=codes.ACCESS_KEY_DISABLED,
         )
-    if isinstance(principal, User) and not principal.is_owner and not users.is_enabled(reader, principal.id):
+    if is_disabled:
         raise NotPermitted(
             f"cannot continue as the user {principal.name!r}: it is disabled",
             hint="an administrator can enable it: assist user enable NAME",

@@ -18,7 +18,7 @@ from assist_cli.model.audit import Actor, AuditEntry
 from assist_cli.model.secret import Secret
 from assist_cli.operations.access import passwords
 from assist_cli.operations.controller import Controller
-from assist_cli.store import audit, users
+from assist_cli.store import audit, principals, users
 from assist_cli.store import sessions as store
 from assist_cli.store.database import Transaction
 
@@ -44,7 +44,7 @@ def log_in(controller: Controller, name: str, password: Secret, origin: str) -> 
             refused = True
         else:
             refused = False
-            users.note_used(transaction, found[0].id, controller.now())
+            principals.note_used(transaction, found[0], controller.now())
             session_id = _begin(controller, transaction, found[0], origin)
     if refused:
         raise NotPermitted(

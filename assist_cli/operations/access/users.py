@@ -16,7 +16,7 @@ from assist_cli.model.audit import AuditEntry
 from assist_cli.model.secret import Secret
 from assist_cli.operations.access import passwords, permissions
 from assist_cli.operations.controller import Also, Controller, nothing_more
-from assist_cli.store import audit, sessions
+from assist_cli.store import audit, principals, sessions
 from assist_cli.store import users as store
 from assist_cli.store.database import Transaction
 
@@ -61,7 +61,7 @@ def enable(controller: Controller, name: str, *, also: Also = nothing_more) -> U
     with controller.database.transaction() as transaction:
         user = store.find(transaction, name)
         also(transaction, user.id, ())
-        if store.set_enabled(transaction, user.id, True):
+        if principals.set_enabled(transaction, user, True):
             _note(controller, transaction, "user.enable", user)
     return replace(user, enabled=True)
 
@@ -74,7 +74,7 @@ def disable(controller: Controller, name: str, *, also: Also = nothing_more) -> 
     with controller.database.transaction() as transaction:
         user = store.find(transaction, name)
         also(transaction, user.id, ())
-        if store.set_enabled(transaction, user.id, False):
+        if principals.set_enabled(transaction, user, False):
             _note(controller, transaction, "user.disable", user)
         sessions.remove_of(transaction, user.id)
         paused = permissions.pause_schedules(controller, transaction, user)
@@ -87,7 +87,7 @@ def remove(controller: Controller, name: str, *, also: Also = nothing_more) -> t
         user = store.find(transaction, name)
         also(transaction, user.id, ())
         paused = permissions.pause_schedules(controller, transaction, user)
-        store.remove(transaction, user.id)
+        principals.remove(transaction, user)
         _note(controller, transaction, "user.remove", user)
     return user, paused
 

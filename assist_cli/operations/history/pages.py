@@ -82,7 +82,8 @@ def _with_record(controller: Controller, place: InvocationInstance) -> Invocatio
 
 def answers(controller: Controller, invocation: Invocation) -> list[AlikeGroup]:
     """The instances of an invocation that have ended, grouped by equal answers, the odd ones first."""
-    return alike(recording.with_output(controller, each) for each in invocation.instances)
+    ended = (each for each in invocation.instances if each.record.status.is_final)
+    return alike(recording.with_output(controller, each) for each in ended)
 
 
 def short_ids(controller: Controller, ids: Sequence[str]) -> dict[str, str]:

@@ -86,8 +86,10 @@ async def keep_delivering(controller: Controller) -> None:
     """Start the delivery of queued notifications periodically, while the server runs."""
     import asyncio
 
+    from assist_cli.operations import periodic
+
     while True:
-        await asyncio.sleep(controller.timeouts.server.notices)
+        await periodic.pause(controller.timeouts.server.notices)
         try:
             if notices.are_waiting(controller.database):
                 await asyncio.to_thread(start, controller.home)

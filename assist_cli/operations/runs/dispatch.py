@@ -45,7 +45,8 @@ T = TypeVar("T")
 Connecting = Callable[[str], AbstractAsyncContextManager[AgentConnection]]
 
 LATENESS = 1.0  # seconds by which a wakeup may be late; after more, the process was suspended
-DELIVERIES = 128  # concurrent connects and deliveries; a handshake takes 40 KB, an open connection 24 KB
+DELIVERIES = 128  # concurrent connects and deliveries; a handshake takes 40 KB, an open connection 24 KB …
+FIRST = 16  # … of which these begin together in a server
 
 
 def send(controller: Controller, invocation: Invocation) -> None:
@@ -167,6 +168,52 @@ async def _cancel(*tasks: asyncio.Future[Any]) -> None:
     await asyncio.gather(*tasks, return_exceptions=True)
 
 
+class DeliveryWindow:
+    """A limit of concurrent deliveries that grows from ``first``: by one for each that ends or waits ``slow`` seconds.
+
+    If all of many began together, their handshakes would also end together, and so would the wait for the first result.
+    A delivery does not wait for its agent while this loop is busy.
+    """
+
+    def __init__(self, first: int, slow: float) -> None:
+        self._slow = slow
+        self._size = first
+        self._free = asyncio.Semaphore(first)
+
+    @contextlib.asynccontextmanager
+    async def place(self) -> AsyncIterator[None]:
+        """Deliver one in the block."""
+        loop = asyncio.get_running_loop()
+        timer: asyncio.TimerHandle | None = None
+
+        def watch() -> None:
+            nonlocal timer
+            timer = loop.call_later(self._slow, waited, loop.time() + self._slow)
+
+        def waited(due: float) -> None:
+            nonlocal timer
+            timer = None
+            if loop.time() > due + self._slow:  # this loop was busy
+                watch()
+            else:
+                self._grow()
+
+        async with self._free:
+            if self._size < DELIVERIES:
+                watch()
+            try:
+                yield
+            finally:
+                if timer is not None:
+                    timer.cancel()
+                    self._grow()
+
+    def _grow(self) -> None:
+        if self._size < DELIVERIES:
+            self._size += 1
+            self._free.release()
+
+
 class _Dispatch:
     """The dispatch of one invocation. ``patience`` is in seconds, from now."""
 
@@ -190,7 +237,8 @@ class _Dispatch:
         self._connect = connect or self._own_connection
         self._wave: Mapping[str, Instance] = {}  # its instances, which are read together
         self._connections = asyncio.Semaphore(min(concurrency.connections(), rollout.concurrency or sys.maxsize))
-        self._deliveries = asyncio.Semaphore(DELIVERIES)
+        first = FIRST if writer is not None else DELIVERIES  # the loop of a server has to answer others too
+        self._deliveries = DeliveryWindow(first, controller.timeouts.agent.slow_start)
         self._queued: list[InvocationInstance] = []
         self._until = None if patience is None else time.monotonic() + patience  # the clock of the loop
 
@@ -249,7 +297,7 @@ class _Dispatch:
 
     async def _launch(self, instance: InvocationInstance, *, follow: bool) -> None:
         async with self._connections, self._connect(instance.instance_id) as connection:
-            async with self._deliveries:
+            async with self._deliveries.place():
                 start = self._start()
                 delivery = self._delivery(instance, follow=follow)
                 token = instance.record.sender

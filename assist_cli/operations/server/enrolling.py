@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 
 from assist_cli.agents import broker_folder
 from assist_cli.errors import AssistError
 from assist_cli.model.enrolment import GRACE
+from assist_cli.operations import periodic
 from assist_cli.operations.controller import Controller
 from assist_cli.store import enrolments
 
@@ -18,7 +18,7 @@ async def keep_enrolling(controller: Controller) -> None:
     """Enrol machines while there are enrolments that have not expired, until cancelled."""
     pause = controller.timeouts.agent.retries[-1]
     while not _is_needed(controller):
-        await asyncio.sleep(pause)
+        await periodic.pause(pause)
     from assist_cli.operations.server.enroller import Enroller
 
     enroller = Enroller(controller)
@@ -33,7 +33,7 @@ async def keep_enrolling(controller: Controller) -> None:
                 if failure != str(error):
                     failure = str(error)
                     log.warning("cannot enrol machines: %s", error)
-            await asyncio.sleep(pause)
+            await periodic.pause(pause)
     finally:
         await enroller.cancel()
 

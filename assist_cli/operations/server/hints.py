@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Callable
 
 from assist_cli.agents import broker_folder
 from assist_cli.errors import AssistError
+from assist_cli.operations import periodic
 from assist_cli.operations.controller import Controller
 from assist_cli.store import instances, queue
 
@@ -45,4 +45,4 @@ async def keep_hearing(controller: Controller, heard: Callable[[str], None]) -> 
                 if failure != str(error):
                     failure = str(error)
                     log.warning("%s", error)
-        await asyncio.sleep(timeouts.retries[-1])  # soon: agents that reconnect do not wait either
+        await periodic.pause(timeouts.retries[-1])  # soon: agents that reconnect do not wait either

@@ -21,6 +21,7 @@ from assist_cli.model.lifecycle import Heard
 from assist_cli.model.outcomes import waited
 from assist_cli.model.output import Portion
 from assist_cli.model.status import InvocationStatus
+from assist_cli.operations import periodic
 from assist_cli.operations.commands import parameters
 from assist_cli.operations.controller import Controller
 from assist_cli.operations.fleet.pool import ConnectionPool
@@ -53,7 +54,7 @@ class QueueDelivery:
     async def keep_delivering(self) -> None:
         """Deliver and close queued records periodically, until cancelled."""
         while True:
-            await asyncio.sleep(self._timeouts.queue_look)
+            await periodic.pause(self._timeouts.queue_look)
             try:
                 self.look()
             except AssistError as error:

@@ -22,6 +22,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from assist_cli.errors import AssistError, Conflict
+from assist_cli.operations import periodic
 from assist_cli.operations.controller import Controller
 from assist_cli.operations.fleet.pool import ConnectionPool
 from assist_cli.operations.notify import wishes
@@ -129,7 +130,7 @@ class Server:
             ]
             try:
                 while not self._stopped.is_set():
-                    await self._pause(min(self.turn(), self._timeouts.tick))
+                    await self._pause(min(self.turn(), periodic.until_next(self._timeouts.tick)))
             finally:
                 for duty in duties:
                     duty.cancel()

@@ -10,7 +10,6 @@ and most of those that answer decide.
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import platform
 import random
@@ -22,6 +21,7 @@ from assist_cli.errors import AssistError, Conflict, ControllerReplaced, Databas
 from assist_cli.model.audit import AuditEntry
 from assist_cli.model.instance import LOCAL, Instance
 from assist_cli.model.names import some_of
+from assist_cli.operations import periodic
 from assist_cli.operations.controller import Controller
 from assist_cli.operations.fleet import concurrency
 from assist_cli.operations.fleet.pool import ConnectionPool
@@ -92,7 +92,7 @@ async def keep_watch(controller: Controller, pool: ConnectionPool, *, takes_over
     await _attempt(greet(controller, pool, all_of_them=takes_over))
     pause, idle = timeouts.tick, 0.0
     while True:
-        await asyncio.sleep(pause)
+        await periodic.pause(pause)
         idle += pause
         if controller.refusals:
             await _attempt(_verify(controller, pool))

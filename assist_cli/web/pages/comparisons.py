@@ -65,7 +65,7 @@ def compare_outputs(visit: Visit) -> Response:
     error, places, lines = None, [], []
     if one or other:
         try:
-            places = pages.current(visit.controller, [_place(found, one), _place(found, other)])
+            places = visit.current([_place(found, one), _place(found, other)])
             before, after = (each.record.output or Output() for each in places)
             lines = [
                 line

@@ -23,7 +23,8 @@ def overview(visit: Visit) -> Response:
     checked = []
     if visit.query("check") and len(instances) <= CHECKED:
         patience = visit.controller.timeouts.api.health
-        checked = health.states(visit.controller, list(visit.rights.known.values()), patience=patience)
+        with visit.asking():
+            checked = health.states(visit.controller, list(visit.rights.known.values()), patience=patience)
         found = replace(found, instances=[each.instance for each in checked])
     wrong = problems(visit.controller, found, visit.rights.seen)
     if checked:  # the agents are known better

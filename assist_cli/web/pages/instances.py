@@ -35,7 +35,9 @@ def listing(visit: Visit) -> Response:
     checked = {}
     if visit.query("check"):
         patience = visit.controller.timeouts.api.health
-        checked = {each.instance.id: each for each in health.states(visit.controller, page.items, patience=patience)}
+        with visit.asking():
+            states = health.states(visit.controller, page.items, patience=patience)
+        checked = {each.instance.id: each for each in states}
     return visit.page(
         "instances/list.html",
         page=page,
@@ -72,13 +74,15 @@ def status(visit: Visit) -> Response:
     Of one that dials out, the brokers are asked since when it is connected.
     """
     instance = visit.instance(visit.part("id"))
-    (found,) = health.states(visit.controller, [instance], patience=visit.controller.timeouts.api.health)
+    with visit.asking():
+        (found,) = health.states(visit.controller, [instance], patience=visit.controller.timeouts.api.health)
+        connected = presence.now(visit.controller) if instance.dials else None
     return visit.page(
         "instances/health.html" if visit.query("part") else "instances/status.html",
         instance=found.instance,
         health=found.health,
         use=found.use,
-        presence=presence.now(visit.controller) if instance.dials else None,
+        presence=connected,
         clone_text=clone_text,
         clone_hint=clone_hint,
         of_health=words.of_health,

@@ -140,10 +140,8 @@ def _body(visit: Visit, found: Invocation) -> dict[str, Any]:
     left = [each for each in found.instances if not each.record.status.is_final]
     panels = live.active(found)
     is_open = len(left) <= live.OPEN
-    if is_open:  # the agents of many are not asked: their panels are closed, and lead to pages that ask them
-        panels = pages.current(visit.controller, panels)
-    else:
-        panels = [recording.with_output(visit.controller, each) for each in panels]
+    # the agents of many are not asked: their panels are closed, and lead to pages that ask them
+    panels = visit.current(panels) if is_open else [recording.with_output(visit.controller, each) for each in panels]
     panels = [each for each in panels if not each.record.status.is_final]  # one may have ended meanwhile
     shown = {each.record.id for each in panels}
     rest = [each for each in left if each.record.id not in shown]

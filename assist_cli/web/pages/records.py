@@ -25,7 +25,7 @@ from assist_cli.web.visit import Visit
 def record(visit: Visit) -> Response:
     """The whole output of one record."""
     found = visit.invocation()
-    (place,) = pages.current(visit.controller, [pages.of_record(visit.controller, found, visit.part("record"))])
+    (place,) = visit.current([pages.of_record(visit.controller, found, visit.part("record"))])
     kept = place.record.output or Output()
     is_over = place.record.status.is_final
     return visit.page(
@@ -52,15 +52,16 @@ def raw(visit: Visit) -> Response:
     headers of every answer.
     """
     found = visit.invocation()
-    (place,) = pages.current(visit.controller, [pages.of_record(visit.controller, found, visit.part("record"))])
+    (place,) = visit.current([pages.of_record(visit.controller, found, visit.part("record"))])
     streams = [each for each in Stream if visit.query("stream") in ("", each.value)]
     if not streams:
         raise InvalidParameter("cannot show this stream", hint="it is stdout or stderr")
     kept = place.record.output or Output()
     response: Response
     if visit.query("full") and kept.dropped:
-        file = TextFile(tempfile.TemporaryFile(), streams)  # noqa: SIM115 - the answer closes it
-        dispatch.fetch_output(visit.controller, place, file)
+        with visit.asking():
+            file = TextFile(tempfile.TemporaryFile(), streams)  # noqa: SIM115 - the answer closes it
+            dispatch.fetch_output(visit.controller, place, file)
         replay(file, place.instance_name, kept, file.seen)
         response = StreamingResponse(file.content(), media_type="text/plain")
     else:

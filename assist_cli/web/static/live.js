@@ -6,6 +6,7 @@
   const BLOCKS = 100;      // of a record; the ones in the middle are removed then
   const CHARACTERS = 8e6;  // of a record, before the ones in the middle are removed
   const RECORDS = 8;       // that a stream follows
+  const GAP = 2;           // the kind of a line that stands for missing output
   const NEAR = 40;         // pixels from the end that count as the end
   const SILENCE = 40000;   // ms without any event, after which the connection is lost: the server sends one each 15 s
 
@@ -18,7 +19,7 @@
   const connection = document.getElementById("connection"), news = document.getElementById("news");
   const panels = new Map(); // by record id
   const toggled = new Map(); // if a person has opened or closed a group, by record id
-  let source = null, retry = null, silence = null, attempts = 0, isOver = false, ended = 0, mark = null, touched = false;
+  let source = null, followed = "", retry = null, silence = null, attempts = 0, isOver = false, ended = 0, mark = null, touched = false;
 
   // The record or the line of a link, such as #r-….L42: its group is opened; an output that is not here is on a page of its own.
   function showTarget() {
@@ -61,13 +62,9 @@
       const follows = this.atEnd;
       const unfinished = this.element.querySelector("pre.unfinished");
       if (unfinished) unfinished.remove();
-      for (const [html, kind] of part.lines) this.addLine(html, kind);
-      if (part.open) {
-        const block = document.createElement("pre");
-        block.className = "unfinished";
-        block.append(line("", "", part.open[0], part.open[1]));
-        this.element.append(block);
-      }
+      let at = 0;
+      while (at < part.lines.length) at = part.lines[at][1] === GAP ? this.addGap(part.lines, at) : this.addLines(part.lines, at);
+      if (part.open) this.element.insertAdjacentHTML("beforeend", `<pre class="unfinished">${line("<a></a>", "", part.open)}</pre>`);
       this.offset = part.offset;
       this.shorten();
       if (follows) this.element.scrollTop = this.element.scrollHeight;
@@ -76,22 +73,26 @@
       if (notice) notice.textContent = part.notice || "";
     }
 
-    addLine(html, kind) {
-      if (kind === 2) {
-        const gap = document.createElement("p");
-        gap.className = "gap";
-        gap.innerHTML = html;
-        this.element.append(gap);
-        return;
-      }
-      let block = this.element.lastElementChild;
+    addGap(lines, at) {
+      this.element.insertAdjacentHTML("beforeend", `<p class="gap">${lines[at][0]}</p>`);
+      return at + 1;
+    }
+
+    // Add lines from this one on, up to the end of a block, in one step. Returns the position of the next one.
+    addLines(lines, at) {
+      let block = this.element.lastElementChild, text = "";
       if (!block || block.tagName !== "PRE" || block.childElementCount >= BLOCK) {
         block = document.createElement("pre");
         this.element.append(block);
       }
-      this.lines += 1;
-      this.characters += html.length;
-      block.append(line(`${this.record}.L${this.lines}`, this.lines, html, kind));
+      for (let left = BLOCK - block.childElementCount; left > 0 && at < lines.length && lines[at][1] !== GAP; left -= 1, at += 1) {
+        this.lines += 1;
+        this.characters += lines[at][0].length;
+        const id = `${this.record}.L${this.lines}`;
+        text += line(`<a href="#${id}" data-n="${this.lines}" aria-hidden="true" tabindex="-1"></a>`, ` id="${id}"`, lines[at]);
+      }
+      block.insertAdjacentHTML("beforeend", text);
+      return at;
     }
 
     // Remove blocks from the middle of a very long output: the history keeps both ends too.
@@ -129,19 +130,8 @@
     }
   }
 
-  function line(id, number, html, kind) {
-    const element = document.createElement("span"), link = document.createElement("a");
-    element.className = kind === 1 ? "l err" : "l";
-    if (id) {
-      element.id = id;
-      link.href = `#${id}`;
-      link.dataset.n = number;
-      link.tabIndex = -1;
-      link.ariaHidden = "true";
-    }
-    element.innerHTML = html; // escaped by the server
-    element.prepend(link);
-    return element;
+  function line(link, id, [html, kind]) { // the server has escaped its text
+    return `<span class="${kind === 1 ? "l err" : "l"}"${id}>${link}${html}</span>`;
   }
 
   // the stream
@@ -156,11 +146,15 @@
     for (const record of [...panels.keys()]) if (!found.has(record)) panels.delete(record);
   }
 
+  function wanted() {
+    return [...panels.values()].filter((panel) => panel.isWanted).slice(0, RECORDS);
+  }
+
   function open() {
     close();
     if (isOver || document.hidden) return;
-    const wanted = [...panels.values()].filter((panel) => panel.isWanted).slice(0, RECORDS);
-    const query = wanted.map((panel) => `record=${panel.record}:${panel.offset}`).join("&");
+    const records = wanted(), query = records.map((panel) => `record=${panel.record}:${panel.offset}`).join("&");
+    followed = records.map((panel) => panel.record).join();
     source = new EventSource(live.dataset.stream + (query ? `?${query}` : ""));
     for (const event of ["open", "state", "output", "alive"]) source.addEventListener(event, heard);
     source.addEventListener("open", () => { attempts = 0; say("Live"); });
@@ -237,7 +231,8 @@
     const waits = isNew && isReading(results);
     news.hidden = !waits;
     news.textContent = fresh > 0 ? `${fresh.toLocaleString("en")} new ${fresh === 1 ? "result" : "results"}` : "Update";
-    if (isNew && !waits) update();
+    if (!isNew) clearTimeout(timer);
+    else if (!waits) update();
   }
 
   function isReading(results) {
@@ -247,17 +242,28 @@
     return touched || begins || scrolled || (selection && !selection.isCollapsed) || (results.childElementCount > 0 && scrollY > NEAR);
   }
 
-  let updating = null, pause = 0; // a large page is not asked for all the time
+  // A large page is not asked for all the time; the first results are shown immediately.
+  let updating = false, timer = null, next = performance.now() + 500;
   function update() {
     if (updating || !live.dataset.part) return;
-    updating = setTimeout(replaceBody, isOver ? 0 : pause);
+    const results = document.getElementById("results"), isFirst = ended > 0 && results.dataset.ends === "0";
+    clearTimeout(timer);
+    timer = setTimeout(replaceBody, isOver || isFirst ? 0 : Math.max(next - performance.now(), 0));
   }
 
   async function replaceBody() {
-    const began = performance.now();
+    if (updating) return;
+    updating = true;
+    const began = performance.now(), isNew = await fetchBody();
+    updating = false;
+    next = performance.now() + Math.max(1000, 4 * (performance.now() - began));
+    if (isNew) offer();
+  }
+
+  async function fetchBody() {
     try {
       const answer = await fetch(live.dataset.part, { credentials: "same-origin", redirect: "error" });
-      if (!answer.ok) return;
+      if (!answer.ok) return false;
       const part = new DOMParser().parseFromString(await answer.text(), "text/html");
       const body = document.getElementById("body");
       for (const element of part.querySelectorAll("details[data-key]")) {
@@ -269,12 +275,9 @@
       }
       body.replaceChildren(...part.body.childNodes);
       collect();
-      offer();
-      if (!isOver) open();
-    } catch { /* the button stays */ } finally {
-      updating = null;
-      pause = Math.max(1000, 4 * (performance.now() - began));
-    }
+      if (!isOver && (!source || followed !== wanted().map((panel) => panel.record).join())) open();
+      return true;
+    } catch { return false; } // the button stays
   }
 
   function end() {
