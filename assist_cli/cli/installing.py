@@ -215,9 +215,9 @@ def enroll(
     ] = None,
     output: options.Output = Format.TABLE,
 ) -> None:
-    """Write one file that installs agents on machines without SSH: Linux, or Windows.
+    """Write a file that installs agents on machines without SSH.
 
-    Run it there as root or administrator: python3 FILE. The agent dials out to the broker of this home. Meanwhile
+    They have Linux or Windows. Run it there as root or administrator: python3 FILE. The agent dials out to the broker of this home. Meanwhile
     assist serve must run here. To repeat it on a machine is safe, and not counted.
     """
     from assist_cli.cli import server_down

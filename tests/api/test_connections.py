@@ -11,7 +11,7 @@ from uvicorn.server import ServerState
 
 from assist_cli.api import forms
 from assist_cli.api.app import HEAD_BYTES
-from assist_cli.api.connections import ApiConfig, ApiConnection, Crowd
+from assist_cli.api.connections import ApiConfig, ApiConnection, ApiCrowd
 from assist_cli.api.faults import Fault
 
 GUARD = 30.0
@@ -61,7 +61,7 @@ def connected(story: Callable[[ApiConnection, Wire], Awaitable[None]], *, body: 
         config = ApiConfig(hello, http=ApiConnection, ws="none", lifespan="off", log_config=None, access_log=False)
         config.load()
         config.head, config.head_bytes, config.body = GUARD, HEAD_BYTES, body
-        config.crowd = Crowd(10, refuse)
+        config.crowd = ApiCrowd(10, refuse)
         connection, wire = ApiConnection(config, ServerState(), {}), Wire()
         connection.connection_made(wire)
         await story(connection, wire)
