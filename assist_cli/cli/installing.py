@@ -217,8 +217,8 @@ def enroll(
 ) -> None:
     """Write a file that installs agents on machines without SSH.
 
-    They have Linux or Windows. Run it there as root or administrator: python3 FILE. The agent dials out to the broker of this home. Meanwhile
-    assist serve must run here. To repeat it on a machine is safe, and not counted.
+    They have Linux or Windows. Run it there as root or administrator: python3 FILE. The agent dials out to the broker
+    of this home. Meanwhile assist serve must run here. To repeat it on a machine is safe, and not counted.
     """
     from assist_cli.cli import server_down
     from assist_cli.operations.fleet import enrolments
