@@ -358,7 +358,8 @@ def test_an_agent_that_listens_is_reached_by_tls_and_uninstalls_itself(controlle
     assert run(controller, done.instance, "echo by tls") == b"by tls\n"
     assert install(controller, server).instance.address == done.instance.address
     assert refusal(lambda: install(controller, server, name="web2")).code == "InstanceExists"
-    assert deployment.uninstall(controller, "web1", force=False, progress=lambda _: None) == []
+    (server.agent / "mine").touch()
+    assert deployment.uninstall(controller, "web1", force=False, progress=lambda _: None) == [f"{server.agent}/mine"]
     assert processes.gone(server.agent)
 
 
