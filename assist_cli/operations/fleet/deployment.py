@@ -358,7 +358,8 @@ async def _upgrade(controller: Controller, connection: AgentConnection, instance
     await _within(timeouts.script, _run_with_retry(connection, job), instance, "upgrade")
     host_requests.read_answers(bytes(job.written), instance.name, "upgrade")
     connection.close()  # it may lead to the replaced agent
-    return Upgrade(instance, before, await _within(timeouts.start, connection.retry(_version), instance, "upgrade"))
+    asking = connection.retry(_version, restarts=True)
+    return Upgrade(instance, before, await _within(timeouts.start, asking, instance, "upgrade"))
 
 
 async def _version(client: Client) -> str:
@@ -403,7 +404,7 @@ async def _within(seconds: float, work: Awaitable[T], instance: Instance, what: 
 
 async def _run_with_retry(connection: AgentConnection, job: UnrecordedTask) -> None:
     await connection.retry(job.deliver)
-    await connection.retry(job.follow)
+    await connection.retry(job.follow, restarts=True)
 
 
 def _uninstall_over_ssh(
