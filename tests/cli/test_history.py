@@ -219,6 +219,20 @@ def test_an_unreachable_agent_gets_a_hint(assist: Application, controller: Contr
         assert f"hint: check the route: assist doctor {found[-1].name}" in said
 
 
+@pytest.mark.parametrize(
+    ("kind", "words"), [("SHELL", "--type bat or --type powershell"), ("BAT", "--type shell"), ("POWERSHELL", "install")]
+)
+def test_a_script_of_another_system_gets_a_hint(
+    assist: Application, controller: Controller, web: list[Instance], kind: str, words: str
+) -> None:
+    refused = past.failed("CommandNotApplicable", "it does not run there", at=controller.now())
+    invocation = past.invocation_on(web[:1], controller.now())._replace(command_type=CommandType[kind])
+    written = past.write(controller.database, invocation, [refused])
+    hint = assist("invocation", "wait", written.id).stderr.decode().splitlines()[-1]
+    assert hint.startswith("hint: ")
+    assert words in hint
+
+
 def test_the_unsuccessful_filter_shows_the_targets_of_a_rerun(
     assist: Application, controller: Controller, web: list[Instance], halted: str
 ) -> None:
