@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from assist_cli.cli.fanout import Fanout
+from assist_cli.model.command import CommandType
 from assist_cli.model.instance import Instance
 from assist_cli.model.output import Output, Portion
 from assist_cli.operations.controller import Controller, open_controller
