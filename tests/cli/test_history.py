@@ -221,7 +221,8 @@ def test_an_unreachable_agent_gets_a_hint(assist: Application, controller: Contr
 
 
 @pytest.mark.parametrize(
-    ("kind", "words"), [("SHELL", "--type bat or --type powershell"), ("BAT", "--type shell"), ("POWERSHELL", "install")]
+    ("kind", "words"),
+    [("SHELL", "--type bat or --type powershell"), ("BAT", "--type shell"), ("POWERSHELL", "install")],
 )
 def test_a_script_of_another_system_gets_a_hint(
     assist: Application, controller: Controller, web: list[Instance], kind: str, words: str
