@@ -38,7 +38,7 @@ def run(
     target: targets.TargetOptions,
     type: Annotated[
         str | None,
-        typer.Option("--type", help="shell, bat or powershell (default: by the file, else shell).", metavar="TYPE"),
+        typer.Option("--type", help="shell, bat or powershell (default: by -f, or shell).", metavar="TYPE"),
     ] = None,
     timeout: Annotated[
         int,
