@@ -19,7 +19,7 @@ FORBIDDEN = re.compile(r".*[/\\]")
 def check_directory(directory):
     """Raise Refusal if this is not a valid target folder."""
     if not directory.startswith("/") or len(directory) > 255 or not directory.isprintable():
-        text = "'%s' cannot be the target folder: it is an absolute path of at most 255 characters"
+        text = "'%s' cannot be the target folder: give an absolute path of at most 255 characters"
         raise Refusal("FilePathInvalid", text % directory[:80])
 
 

@@ -16,7 +16,7 @@ _ABSOLUTE = re.compile(r"[A-Za-z]:[/\\]|\\\\[^/\\?.]")
 def check_directory(directory):
     """Raise Refusal if this is not a valid target folder."""
     if not _ABSOLUTE.match(directory) or len(directory) > 255 or not directory.isprintable():
-        text = "'%s' cannot be the target folder: it is an absolute path, like C:\\Data, of at most 255 characters"
+        text = "'%s' cannot be the target folder: give an absolute path, like C:\\Data, of at most 255 characters"
         raise Refusal("FilePathInvalid", text % directory[:80])
     for part in re.split(r"[/\\\\]", directory[2:]):
         if part not in ("", ".", "..") and FORBIDDEN.match(part):

@@ -56,7 +56,7 @@ def create(
     script: scripts.ScriptOptions,
     type: Annotated[
         str | None,
-        typer.Option("--type", metavar="TYPE", help="shell, bat or powershell (default: detected)."),
+        typer.Option("--type", metavar="TYPE", help="shell, bat or powershell (default: by -f, or shell)."),
     ] = None,
     description: Description = None,
     working_dir: Annotated[

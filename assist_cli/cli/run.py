@@ -37,7 +37,8 @@ def run(
     script: scripts.ScriptOptions,
     target: targets.TargetOptions,
     type: Annotated[
-        str | None, typer.Option("--type", help="shell, bat or powershell (default: detected).", metavar="TYPE")
+        str | None,
+        typer.Option("--type", help="shell, bat or powershell (default: by -f, or shell).", metavar="TYPE"),
     ] = None,
     timeout: Annotated[
         int,

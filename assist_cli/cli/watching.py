@@ -16,6 +16,7 @@ from assist_cli.cli.exit_status import exit_status
 from assist_cli.cli.output import Encoding, Printer
 from assist_cli.cli.pass_through import PassThrough
 from assist_cli.errors import ExitStatus, GaveUpWaiting
+from assist_cli.model.command import CommandType
 from assist_cli.model.invocation import Invocation
 from assist_cli.model.names import quoted
 from assist_cli.model.output import Portion
@@ -33,6 +34,12 @@ if TYPE_CHECKING:
 
 
 UNREACHABLE = frozenset({codes.CLIENT_NOT_ONLINE, codes.CLIENT_NOT_RUNNING, codes.CLIENT_AUTH_FAILED})
+# The next step after CommandNotApplicable.
+_OTHER_TYPES = {
+    CommandType.SHELL: "Windows runs Bat and PowerShell scripts: --type bat or --type powershell",
+    CommandType.BAT: "only Windows runs Bat scripts: --type shell, or other targets",
+    CommandType.POWERSHELL: "install PowerShell there, or give other targets",
+}
 
 
 class Look(NamedTuple):
@@ -169,10 +176,10 @@ def watch(
                 if view.lacks(place):
                     view.replay(recording.with_output(controller, place))
             if screen is None and not isinstance(view, PassThrough):  # whose last line is that of the totals
-                _hint_for_unreachable(printer, ended)
+                _print_hint(printer, ended)
             view.close(ended.instances, _length_before(invocation))
             if isinstance(view, PassThrough):
-                _hint_for_unreachable(printer, ended)
+                _print_hint(printer, ended)
         _print_queue(printer, controller, ended)
         if gave_up is not None:
             raise gave_up
@@ -187,11 +194,14 @@ def _print_queue(printer: Printer, controller: Controller, ended: Invocation) ->
         queued.print_hints(printer, controller, ended.instances)
 
 
-def _hint_for_unreachable(printer: Printer, ended: Invocation) -> None:
-    """Print the next command for an instance whose agent could not be reached."""
+def _print_hint(printer: Printer, ended: Invocation) -> None:
+    """Print the next step after the first failure that has one: an unreachable agent, or a script of another system."""
     for place in ended.instances:
         if place.record.status.is_final and place.record.error_code in UNREACHABLE:
             printer.talk(f"hint: check the route: assist doctor {quoted(place.instance_name)}")
+            return
+        if place.record.error_code == codes.COMMAND_NOT_APPLICABLE and ended.command_type is not None:
+            printer.talk(f"hint: {_OTHER_TYPES[ended.command_type]}")
             return
 
 

@@ -129,7 +129,7 @@ def _placeholder(match: re.Match[bytes]) -> Placeholder:
         raise InvalidParameter(
             f"cannot use the filter {filter_name!r} of {key!r}: there is no such filter",
             code=codes.INVALID_PARAMETER_FILTER,
-            hint=f"write {{{{{key}|sh}}}} for one quoted shell word, or {{{{{key}}}}} for the value as it is",
+            hint=f"in a shell script write {{{{{key}|sh}}}}; in others read the variable {environment_name(key)}",
         )
     return Placeholder(key, quoted=filter_name is not None, source=match[0])
 

@@ -46,6 +46,7 @@ class InstallTimeouts(NamedTuple):
     task: float = 5.0  # for the Task Scheduler of Windows to start it
     report: float = 300.0  # at most, between the start of a guard's process and the time in its report, on Windows
     look: float = 0.05  # between two checks if it has started or ended
+    probe: float = 0.5  # between two checks if an agent is still there while it replaces or removes itself
 
 
 class EnrolmentTimeouts(NamedTuple):

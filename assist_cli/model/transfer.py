@@ -35,7 +35,8 @@ class Transfer(NamedTuple):
     @property
     def path(self) -> str:
         """Return the path on the instance."""
-        separator = "/" if self.directory.startswith("/") else "\\"
+        is_windows = "\\" in self.directory and not self.directory.startswith("/")
+        separator = "\\" if is_windows else "/"
         return self.directory.rstrip(separator) + separator + self.name
 
 

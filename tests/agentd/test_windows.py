@@ -190,6 +190,7 @@ def test_a_target_folder_is_absolute(folder: str) -> None:
     with pytest.raises(Refusal) as refusal:
         file_install.check_directory(folder)
     assert refusal.value.code == "FilePathInvalid"
+    assert "it is an absolute path" not in str(refusal.value)
 
 
 @pytest.mark.parametrize("folder", ["C:\\x", "d:/x/y", "\\\\server\\share", "C:\\", "C:\\a\\..\\b.d\\"])

@@ -19,9 +19,12 @@ from assist_cli.agents.broker_folder import BrokerAddress
 from assist_cli.agents.route import Nats, parse
 from assist_cli.deploy import pki
 from assist_cli.deploy.broker import admission
+from assist_cli.deploy.host_requests import ActionScript
 from assist_cli.errors import BrokerRefused, ClientAuthFailed, ClientNotOnline, ConnectionLost, InvalidParameter
+from assist_cli.model.command import CommandType
 from assist_cli.model.lifecycle import Heard
-from assist_cli.operations.controller import utc_now
+from assist_cli.operations.controller import open_controller, utc_now
+from assist_cli.operations.fleet.unrecorded import UnrecordedTask
 from assist_cli.operations.runs import follow
 from tests.support import nats_place
 from tests.support.certificates import free_port
@@ -237,6 +240,23 @@ def test_hints_name_the_agent_that_connects(dialled: Place, broker: HomeBroker) 
         assert not nats.is_connected(dialled.home)
 
     within_reason(work())
+
+
+def test_an_agent_that_ends_in_its_own_removal_is_noticed_before_the_next_probe(dialled: Place) -> None:
+    dialled.timeouts = dialled.timeouts._replace(probe=GUARD * 2)
+
+    async def work() -> None:
+        client = await dialled.connect("nats")
+        with open_controller(dialled.home) as controller:
+            task = UnrecordedTask(controller, ActionScript(CommandType.SHELL, b"exec sleep 60\n"))
+            await task.deliver(client)
+            following = asyncio.ensure_future(task.follow(client))
+            dialled.agent.kill()
+            with pytest.raises(ConnectionLost, match="it is not connected to the broker"):
+                await following
+
+    within_reason(work())
+    dialled.agent.start()  # finds the task again, and the fixture stops it
 
 
 def test_a_controller_that_the_broker_refuses_is_told_so(dialled: Place, broker: HomeBroker) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from assist_cli.cli.fanout import Fanout
+from assist_cli.model.command import CommandType
 from assist_cli.model.instance import Instance
 from assist_cli.model.output import Output, Portion
 from assist_cli.operations.controller import Controller, open_controller
@@ -217,6 +218,21 @@ def test_an_unreachable_agent_gets_a_hint(assist: Application, controller: Contr
         written = past.write(controller.database, past.invocation_on(found, now), outcomes)
         said = assist("invocation", "wait", written.id).stderr.decode().splitlines()
         assert f"hint: check the route: assist doctor {found[-1].name}" in said
+
+
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [("SHELL", "--type bat or --type powershell"), ("BAT", "--type shell"), ("POWERSHELL", "install")],
+)
+def test_a_script_of_another_system_gets_a_hint(
+    assist: Application, controller: Controller, web: list[Instance], kind: str, words: str
+) -> None:
+    refused = past.failed("CommandNotApplicable", "it does not run there", at=controller.now())
+    invocation = past.invocation_on(web[:1], controller.now())._replace(command_type=CommandType[kind])
+    written = past.write(controller.database, invocation, [refused])
+    hint = assist("invocation", "wait", written.id).stderr.decode().splitlines()[-1]
+    assert hint.startswith("hint: ")
+    assert words in hint
 
 
 def test_the_unsuccessful_filter_shows_the_targets_of_a_rerun(

@@ -38,6 +38,7 @@ from assist_cli.operations.fleet.connection import AgentConnection
 from assist_cli.operations.fleet.deployment import Installation, InstallRequest
 from assist_cli.paths import Home
 from tests.support import interpreters, processes, sshd
+from tests.support.agent import eventually
 from tests.support.place import free_port
 from tests.support.programs import lack
 from tests.support.sshd import Sshd, launcher
@@ -358,8 +359,9 @@ def test_an_agent_that_listens_is_reached_by_tls_and_uninstalls_itself(controlle
     assert run(controller, done.instance, "echo by tls") == b"by tls\n"
     assert install(controller, server).instance.address == done.instance.address
     assert refusal(lambda: install(controller, server, name="web2")).code == "InstanceExists"
-    assert deployment.uninstall(controller, "web1", force=False, progress=lambda _: None) == []
-    assert processes.gone(server.agent)
+    (server.agent / "mine").touch()
+    assert deployment.uninstall(controller, "web1", force=False, progress=lambda _: None) == [f"{server.agent}/mine"]
+    eventually(lambda: [path.name for path in server.agent.iterdir()] == ["mine"])
 
 
 @pytest.mark.long

@@ -119,6 +119,7 @@ def test_an_unknown_filter_is_refused(name: str) -> None:
         parameters.parse(b"{{key | " + name.encode() + b"}}")
     assert refused.value.code == "InvalidParameterFilter"
     assert "{{key|sh}}" in str(refused.value.hint)
+    assert "ASSIST_PARAM_KEY" in str(refused.value.hint)
 
 
 def test_key_length() -> None:

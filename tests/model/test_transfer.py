@@ -100,7 +100,14 @@ def test_a_mode_has_four_digits(given: str, mode: str) -> None:
 
 @pytest.mark.parametrize(
     ("directory", "path"),
-    [("/", "/f"), ("/etc", "/etc/f"), ("/etc/", "/etc/f"), ("C:\\", "C:\\f"), ("C:\\a", "C:\\a\\f")],
+    [
+        ("/", "/f"),
+        ("/etc", "/etc/f"),
+        ("/etc/", "/etc/f"),
+        ("C:\\", "C:\\f"),
+        ("C:\\a", "C:\\a\\f"),
+        ("C:/a", "C:/a/f"),
+    ],
 )
 def test_the_destination_path(directory: str, path: str) -> None:
     assert checked(directory=directory, name="f").path == path

@@ -72,7 +72,7 @@ def test_what_is_not_used_is_named_one_line_a_kind() -> None:
         "skipped app: it becomes 'app' by sudo, and only root by sudo can be used",
         "skipped t1: its ansible_host is a template",
         "skipped the group 'g*': its name cannot be a tag",
-        "skipped alias (w1): it is the machine in brackets",
+        "skipped alias (w1): it is the same machine as the one in brackets",
         "not used: ansible_password, of w2; use a key",
         "not used: ansible_ssh_common_args, of w2; give --jump, or ProxyJump in ~/.ssh/config",
         "not used: 2 variables of plays: http_port, size",

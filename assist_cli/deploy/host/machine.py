@@ -78,11 +78,16 @@ class Machine:
         """Have the system never start the agent again, and stop it. Raises Failure."""
         raise NotImplementedError
 
-    def clear(self) -> List[str]:
-        """Remove the agent's files from its folder. Return the names of the others."""
+    def clear(self) -> None:
+        """Remove the agent's files from its folder, and the folder if nothing else is in it."""
         raise NotImplementedError
 
     # the same on each system
+
+    def others(self) -> List[str]:
+        """Return the paths in the agent's folder that are not the agent's."""
+        names = os.listdir(self.home) if os.path.isdir(self.home) else []
+        return sorted(self.path(name) for name in names if not is_ours(name))
 
     def report(self) -> Dict[str, Any]:
         """Return the last report of the guard: pid, agent_pid, restarts, last_restart …"""

@@ -164,9 +164,10 @@ def _remove_old(machine: Machine, kept: Any) -> None:
 
 
 def uninstall(machine: Machine, order: Order, steps: Steps) -> Dict[str, Any]:
-    """Stop the agent and remove its files.
+    """Stop the agent and remove its files. Return the files in its folder that are not its own, and stay.
 
-    ``order``: force, to do so although scripts run; own, the number of running scripts that are this one.
+    ``order``: force, to do so although scripts run; own, the number of running scripts that are this one; check, to
+    change nothing.
     """
     steps.begin("check for running scripts")
     check_folder(machine.home)
@@ -177,7 +178,10 @@ def uninstall(machine: Machine, order: Order, steps: Steps) -> Dict[str, Any]:
             "IncorrectState",
             "stop them or wait for them; with --force they continue, and their results are lost",
         )
-    steps.begin("stop the agent")
-    machine.retire()
-    steps.begin("remove %s" % machine.home)
-    return {"left": machine.clear()}
+    left = machine.others()
+    if not order.get("check"):
+        steps.begin("stop the agent")
+        machine.retire()
+        steps.begin("remove %s" % machine.home)
+        machine.clear()
+    return {"left": left}

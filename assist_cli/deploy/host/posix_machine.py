@@ -199,19 +199,17 @@ class PosixMachine(Machine):
             os.unlink(self.unit)
             self.call_manager("daemon-reload")
 
-    def clear(self) -> List[str]:
+    def clear(self) -> None:
         if not os.path.isdir(self.home):
-            return []
+            return
         for name in filter(is_ours, os.listdir(self.home)):
             path = self.path(name)
             if name in FOLDERS and not os.path.islink(path):
                 shutil.rmtree(path)
             elif name not in FOLDERS:
                 os.unlink(path)
-        left = sorted(os.listdir(self.home))
-        if not left and not os.path.islink(self.home):
+        if not os.listdir(self.home) and not os.path.islink(self.home):
             os.rmdir(self.home)
-        return [self.path(name) for name in left]
 
 
 def _manager(root: bool) -> List[str]:

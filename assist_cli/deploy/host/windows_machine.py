@@ -10,7 +10,7 @@ import os
 import re
 import subprocess
 import sys
-from typing import Any, Dict, List, Tuple
+from typing import Any, Dict, Tuple
 
 from agentd.windows._kernel import (
     CREATE_NEW_PROCESS_GROUP,
@@ -244,15 +244,11 @@ class WindowsMachine(Machine):
             self._close_port()
         self.stop()
 
-    def clear(self) -> List[str]:
+    def clear(self) -> None:
         """Have the files removed when no process uses them any more: one of those waits for this one."""
-        if not os.path.isdir(self.home):
-            return []
-        names = os.listdir(self.home)
-        ours = [name for name in names if is_ours(name)]
-        words = [sys.executable, "-I", "-S", "-c", _REMOVE_LATER, self.home, str(self.waits["stop"])]
-        _start(subprocess.list2cmdline(words + ours))
-        return sorted(self.path(name) for name in names if not is_ours(name))
+        if os.path.isdir(self.home):
+            words = [sys.executable, "-I", "-S", "-c", _REMOVE_LATER, self.home, str(self.waits["stop"])]
+            _start(subprocess.list2cmdline(words + [name for name in os.listdir(self.home) if is_ours(name)]))
 
 
 def _start(line: str) -> None:

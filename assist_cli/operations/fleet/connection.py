@@ -65,10 +65,11 @@ class AgentConnection:
             return await self._controller.connect(self._instance.id)
         return await connect(self._controller, self._instance.address, self._instance.id)
 
-    async def retry(self, work: Callable[[Client], Awaitable[T]]) -> T:
+    async def retry(self, work: Callable[[Client], Awaitable[T]], *, restarts: bool = False) -> T:
         """Run ``work`` on the connection. Retry on a new connection after each loss, with back-off.
 
-        Retries until the work is done or the caller cancels. Raises all other errors.
+        Retries until the work is done or the caller cancels. Several losses in a row are logged as a warning, except
+        of an agent that ``restarts``. Raises all other errors.
         """
         pauses = self._controller.timeouts.agent.retries
         losses = 0
@@ -77,7 +78,7 @@ class AgentConnection:
                 return await self.once(work)
             except (ConnectionLost, ClientNotRunning, ClientNotOnline) as error:
                 losses += 1
-                level = logging.WARNING if losses == len(pauses) else logging.INFO
+                level = logging.WARNING if losses == len(pauses) and not restarts else logging.INFO
                 log.log(level, "%s: %s; retrying", self._instance.name, error)
                 await asyncio.sleep(pauses[min(losses, len(pauses)) - 1])
 

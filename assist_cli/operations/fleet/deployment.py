@@ -358,7 +358,8 @@ async def _upgrade(controller: Controller, connection: AgentConnection, instance
     await _within(timeouts.script, _run_with_retry(connection, job), instance, "upgrade")
     host_requests.read_answers(bytes(job.written), instance.name, "upgrade")
     connection.close()  # it may lead to the replaced agent
-    return Upgrade(instance, before, await _within(timeouts.start, connection.retry(_version), instance, "upgrade"))
+    asking = connection.retry(_version, restarts=True)
+    return Upgrade(instance, before, await _within(timeouts.start, asking, instance, "upgrade"))
 
 
 async def _version(client: Client) -> str:
@@ -403,7 +404,7 @@ async def _within(seconds: float, work: Awaitable[T], instance: Instance, what: 
 
 async def _run_with_retry(connection: AgentConnection, job: UnrecordedTask) -> None:
     await connection.retry(job.deliver)
-    await connection.retry(job.follow)
+    await connection.retry(job.follow, restarts=True)
 
 
 def _uninstall_over_ssh(
@@ -419,15 +420,22 @@ def _uninstall_over_ssh(
 
 
 async def _uninstall_by_itself(controller: Controller, instance: Instance, *, force: bool) -> list[str]:
-    """Run a script on the agent that stops and removes it. It has succeeded if the connection is lost."""
+    """Run a script on the agent that stops and removes it. It has succeeded if the connection is lost.
+
+    Its result is lost too, so another script finds the files that stay before.
+    """
     with AgentConnection(controller, instance) as connection:
         place = await _place_of(controller, await connection.client(), instance)
         timeouts = controller.timeouts.install
-        job = UnrecordedTask(controller, place.script("uninstall", {"force": force, "own": 1}, timeouts))
+        order = {"force": force, "own": 1}
+        check = UnrecordedTask(controller, place.script("uninstall", {**order, "check": True}, timeouts))
+        await _within(timeouts.script, _run_with_retry(connection, check), instance, "removal")
+        left: list[str] = host_requests.read_answers(bytes(check.written), instance.name, "uninstall")["left"]
+        job = UnrecordedTask(controller, place.script("uninstall", order, timeouts))
         await _within(timeouts.script, connection.retry(job.deliver), instance, "removal")
         if not await _within(timeouts.script, _until_lost(connection, job), instance, "removal"):
             host_requests.read_answers(bytes(job.written), instance.name, "uninstall")
-        return []
+        return left
 
 
 async def _until_lost(connection: AgentConnection, job: UnrecordedTask) -> bool:

@@ -24,7 +24,7 @@ from assist_cli.operations.fleet import instances
 from assist_cli.operations.fleet.deployment import InstallRequest
 
 # A reason to skip a host; the one in brackets counts.
-SAME_MACHINE = "it is the machine in brackets"
+SAME_MACHINE = "it is the same machine as the one in brackets"
 
 
 @dataclass(frozen=True)

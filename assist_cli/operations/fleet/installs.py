@@ -64,7 +64,7 @@ def install_all(
             os.write(descriptor, _line({"done": numbers[id(request)]}))
             return done
 
-        many = Many(controller, requests, work, lambda request: request.place)
+        many = Many(controller, requests, work, lambda request: request.name or request.place)
         sudo = None
         if password is not None or can_ask:
             sudo = SudoPassword(
