@@ -5,6 +5,7 @@ They run on the machine that enrols, and need nothing but this Python.
 
 import os
 import queue
+import signal
 import ssl
 import subprocess
 import sys
@@ -60,15 +61,23 @@ def check_python() -> None:
 
 
 class ActionProgram:
-    """A program of the controller, with one line on its standard input; it goes on if this process ends."""
+    """A program of the controller, with one line on its standard input; it goes on if this process ends.
+
+    Until ``wait`` returns, Ctrl-C is for the program, which undoes its changes and reports that. Then ``interrupted`` is
+    True.
+    """
 
     def __init__(self, program: str, line: str) -> None:
         python = getattr(sys, "_base_executable", None) or sys.executable  # not one of a venv, which may be removed
+        self.interrupted = False
+        self._handler = signal.signal(signal.SIGINT, signal.SIG_IGN)  # as in the program, until it handles it
         self._process = subprocess.Popen(
             [python, "-I", "-S", "-c", program, os.environ.get("ASSIST_AGENTD_HOME", "")],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
+            start_new_session=True,  # a terminal interrupts this process alone, and not the tools of the program
         )
+        signal.signal(signal.SIGINT, self._interrupt)
         self._lines: queue.Queue[Optional[bytes]] = queue.Queue()
         threading.Thread(target=self._read, daemon=True).start()
         assert self._process.stdin is not None
@@ -85,6 +94,11 @@ class ActionProgram:
         self._process.stdout.close()
         self._lines.put(None)
 
+    def _interrupt(self, *_: object) -> None:
+        self.interrupted = True
+        if os.name != "nt":  # there Ctrl-C reaches all processes of the console
+            self._process.send_signal(signal.SIGINT)
+
     def lines(self) -> Iterator[bytes]:
         """Yield the lines of its output, and an empty one after each second without any."""
         while True:
@@ -94,11 +108,15 @@ class ActionProgram:
                 line = b""
             if line is None:
                 return
+            if self.interrupted:
+                self._interrupt()  # it may not have handled the first one yet
             yield line
 
     def wait(self) -> int:
-        """Return its exit status."""
-        return self._process.wait()
+        """Return its exit status. From now on Ctrl-C is for this process again."""
+        status = self._process.wait()
+        signal.signal(signal.SIGINT, self._handler)
+        return status
 
 
 def step_of(words: object) -> str:

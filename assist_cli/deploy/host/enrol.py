@@ -162,9 +162,12 @@ def _run(link: Link, words: Words) -> None:
         except (OSError, ProtocolError, ControllerUnreachable) as error:
             lost = error
     status = program.wait()
+    if lost is None:
+        link.send({"exit": status})
+    if program.interrupted:
+        raise KeyboardInterrupt
     if lost is not None:
         raise lost
-    link.send({"exit": status})
 
 
 def _show(line: bytes, link: Link) -> None:

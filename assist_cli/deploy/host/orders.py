@@ -12,6 +12,7 @@ of JSON::
 import base64
 import hashlib
 import os
+import signal
 import ssl
 import subprocess
 import sys
@@ -26,6 +27,7 @@ from assist_cli.deploy.host.machine import Machine, Order
 def carry_out(verb: str, order: Order, machine: Machine) -> None:
     """Carry out one action and report it. The parameter ``waits`` has the timeouts (see ``machine.Waits``)."""
     steps = Steps()
+    signal.signal(signal.SIGINT, steps.interrupt)
     try:
         actions = {"look": look, "enrol": enrol, "install": install, "uninstall": uninstall}
         if verb in ("enrol", "install"):
@@ -33,6 +35,7 @@ def carry_out(verb: str, order: Order, machine: Machine) -> None:
             make_folder(machine.home, steps)
             machine.lock(steps)
         result = actions[verb](machine, order, steps)
+        steps.check()
         say(result=result)
     except Failure as failure:
         say(error=str(failure), code=failure.code, hint=failure.hint, step=steps.current, left=steps.undo())
