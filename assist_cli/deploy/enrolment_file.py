@@ -101,6 +101,9 @@ def build(settings: EnrolmentSettings, timeouts: EnrolmentTimeouts) -> bytes:
 
 def build_listening(settings: ListeningSettings, timeouts: InstallTimeouts) -> bytes:
     """Return the bytes of the file for one machine, which the controller reaches."""
+    order = host_requests.install_order(
+        instance=settings.instance, credentials=settings.credentials, listen=settings.listen, only=True
+    )
     document = {
         "name": settings.name,
         "instance": settings.instance,
@@ -108,9 +111,7 @@ def build_listening(settings: ListeningSettings, timeouts: InstallTimeouts) -> b
         "authority": hashlib.sha256(settings.credentials.authority).hexdigest(),
         "program": host_requests.RECEIVE,
         "sources": {system: host_requests.sources(system) for system in host_requests.SYSTEMS},
-        "order": host_requests.install_order(
-            instance=settings.instance, credentials=settings.credentials, listen=settings.listen, only=True
-        ),
+        "order": {**order, "keeps_newer": True},
         "waits": timeouts._asdict(),
     }
     return _archive("enrol_here", document, _HERE, {})
