@@ -49,12 +49,12 @@ def say(stream: TextIO, text: str) -> None:
     stream.flush()
 
 
-def check_python() -> None:
-    """Raise Denied if this Python cannot speak TLS 1.3."""
+def check_python(purpose: str) -> None:
+    """Raise Denied if this Python cannot speak TLS 1.3. ``purpose``: what it is needed for."""
     if sys.version_info < (3, 7) or not getattr(ssl, "HAS_TLSv1_3", False):
         version = "Python %d.%d with %s" % (sys.version_info[0], sys.version_info[1], ssl.OPENSSL_VERSION)
         raise Denied(
-            "cannot enrol this machine: TLS 1.3 is needed, and %s has none" % version,
+            "cannot %s: TLS 1.3 is needed, and %s has none" % (purpose, version),
             "use Python 3.7 or newer with OpenSSL 1.1.1 or newer, or reach this machine by SSH: "
             "assist instance install",
         )

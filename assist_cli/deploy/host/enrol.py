@@ -66,7 +66,7 @@ def main(settings: Words) -> int:
     chosen = parser.parse_args()
     settings["new"] = chosen.new
     try:
-        check_python()
+        check_python("enrol this machine")
         if chosen.proxy is not None:
             settings["proxy"] = given_proxy(chosen.proxy)
         settings["token"] = settings["token"] or _token()

@@ -34,7 +34,7 @@ def main(settings: Words) -> int:
         epilog="Run it as %s. It can be repeated, and is for this machine alone." % ADMINISTRATOR,
     ).parse_args()
     try:
-        check_python()
+        check_python("install the agent")
         found = _carry_out(settings, "look", {})
         _check_agent(settings, found)
         _carry_out(settings, "install", settings["order"])
