@@ -109,7 +109,11 @@ def build(settings: EnrolmentSettings, timeouts: EnrolmentTimeouts) -> bytes:
 def build_listening(settings: ListeningSettings, timeouts: InstallTimeouts) -> bytes:
     """Return the bytes of the file for one machine, which the controller reaches."""
     order = host_requests.install_order(
-        instance=settings.instance, credentials=settings.credentials, listen=settings.listen, only=True
+        instance=settings.instance,
+        credentials=settings.credentials,
+        listen=settings.listen,
+        only=True,
+        rotate=True,  # an agent that the client allows to replace gets the id of this file
     )
     document = {
         "name": settings.name,

@@ -94,7 +94,7 @@ def test_a_file_that_exists_is_not_overwritten_and_nothing_is_registered(assist:
     ("found", "why"),
     [
         ({"authority": "x" * 64, "instance": "i-mine"}, "belongs to another controller"),
-        ({"authority": None, "instance": "i-other"}, "of the instance i-other"),
+        ({"authority": "y" * 64, "instance": "i-other"}, "of the instance i-other"),
     ],
 )
 def test_a_machine_with_another_agent_is_left_alone(found: dict[str, Any], why: str) -> None:

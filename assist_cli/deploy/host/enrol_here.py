@@ -42,6 +42,8 @@ def main(settings: Words) -> int:
         return fail(str(denied), denied.hint, FAILED)
     except KeyboardInterrupt:
         return fail("interrupted", "run it again: nothing is done twice", 130)
+    if found["instance"] not in (None, settings["instance"]):
+        say(sys.stdout, "note: it replaces the agent of the instance %s, which had no controller" % found["instance"])
     for note in boot_notes(found):
         say(sys.stdout, "note: %s" % note)
     say(sys.stdout, "Installed as %(name)s (%(instance)s)" % settings)
@@ -52,13 +54,13 @@ def main(settings: Words) -> int:
 
 
 def _check_agent(settings: Words, found: Words) -> None:
-    """Raise Denied if this machine has another agent."""
+    """Raise Denied if this machine has the agent of another instance. One of a package, without authority, is none."""
     if found["authority"] not in (None, settings["authority"]):
         raise Denied(
             "cannot install an agent here: there is one that belongs to another controller",
             "to take it over: delete %s, and repeat" % os.path.join(found["home"], "pki", "ca.pem"),
         )
-    if found["instance"] not in (None, settings["instance"]):
+    if found["authority"] is not None and found["instance"] not in (None, settings["instance"]):
         raise Denied(
             "cannot install an agent here: there is one already, of the instance %s" % found["instance"],
             "from its controller: assist instance upgrade NAME; to make this machine a new instance: delete %s, and "
