@@ -22,6 +22,8 @@ from assist_cli.deploy.host.client import (
     step_of,
 )
 
+_UNCHANGED = "nothing was changed here"
+
 Words = Dict[str, Any]
 
 
@@ -54,7 +56,7 @@ def main(settings: Words) -> int:
 
 
 def _check_agent(settings: Words, found: Words) -> None:
-    """Raise Denied if this machine has the agent of another instance. One of a package, without authority, is none."""
+    """Raise Denied if this machine has another agent; one without an authority, as of a package, is replaced."""
     if found["authority"] not in (None, settings["authority"]):
         raise Denied(
             "cannot install an agent here: there is one that belongs to another controller",
@@ -89,4 +91,5 @@ def _carry_out(settings: Words, verb: str, order: Words) -> Words:
     why = str(last.get("error") or "the program ended with status %d" % status)
     step = " at the step '%s'" % last["step"] if last.get("step") else ""
     left = "these changes could not be undone: " + "; ".join(last["left"]) if last.get("left") else ""
-    raise Denied("cannot install the agent%s: %s" % (step, why), last.get("hint") or left or "nothing was changed here")
+    hints = [last.get("hint") or "", left]
+    raise Denied("cannot install the agent%s: %s" % (step, why), "; ".join(filter(None, hints)) or _UNCHANGED)
