@@ -319,7 +319,7 @@ def test_an_older_version_is_refused(server: Sshd) -> None:
     error = refusal(lambda: send(server, "install", order(server, **of_version("7.9.0"))))
     assert isinstance(error, Conflict)
     assert error.code == "ClientNeedUpgrade"
-    assert "version 7.10.0 is installed there, and 7.9.0 is older" in error.message
+    assert "version 7.10.0 is installed, and 7.9.0 is older" in error.message
     assert everything(server.agent) == before
 
 

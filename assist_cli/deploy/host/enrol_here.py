@@ -22,6 +22,11 @@ from assist_cli.deploy.host.client import (
     step_of,
 )
 
+# Its controller has upgraded the agent since it made the file.
+_TOO_OLD = (
+    "this file is too old to repair it; on the controller: assist instance upgrade %(name)s; if that does not reach it: "
+    "assist instance remove %(name)s, and make a new file"
+)
 _UNCHANGED = "nothing was changed here"
 
 Words = Dict[str, Any]
@@ -91,5 +96,5 @@ def _carry_out(settings: Words, verb: str, order: Words) -> Words:
     why = str(last.get("error") or "the program ended with status %d" % status)
     step = " at the step '%s'" % last["step"] if last.get("step") else ""
     left = "these changes could not be undone: " + "; ".join(last["left"]) if last.get("left") else ""
-    hints = [last.get("hint") or "", left]
-    raise Denied("cannot install the agent%s: %s" % (step, why), "; ".join(filter(None, hints)) or _UNCHANGED)
+    hint = _TOO_OLD % settings if last.get("code") == "ClientNeedUpgrade" else last.get("hint") or ""
+    raise Denied("cannot install the agent%s: %s" % (step, why), "; ".join(filter(None, (hint, left))) or _UNCHANGED)

@@ -99,9 +99,9 @@ def install(machine: Machine, order: Order, steps: Steps) -> Dict[str, Any]:
     before, ran = machine.version(), machine.runs()
     if before and _numbers(before) > _numbers(order["version"]):
         raise Failure(
-            "version %s is installed there, and %s is older" % (before, order["version"]),
+            "version %s is installed, and %s is older" % (before, order["version"]),
             "ClientNeedUpgrade",
-            "upgrade this Assist, or uninstall the agent there first",
+            "upgrade Assist on the controller, or uninstall the agent first",
         )
     if ran:
         steps.can_undo(lambda: None if machine.runs() else machine.start())
