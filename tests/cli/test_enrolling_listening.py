@@ -21,7 +21,7 @@ from tests.support import processes
 from tests.support.application import Application
 from tests.support.program import GUARD
 
-FOUND: dict[str, Any] = {"home": "/x", "user": "me", "managed": True, "lingers": True, "version": None}
+FOUND: dict[str, Any] = {"home": "/x", "user": "me", "root": True, "managed": True, "lingers": True, "version": None}
 
 
 def settings_of(file: Path) -> dict[str, Any]:
@@ -110,7 +110,9 @@ def test_a_machine_with_another_agent_is_left_alone(found: dict[str, Any], why: 
         ({"version": "0.1.0", "managed": False}, ""),
         ({"managed": False}, "systemd does not start it; to start it at boot"),
         ({"lingers": False}, "to keep it running while me is logged out"),
-        ({"home": "C:\\x", "managed": False}, ""),
+        ({"home": "C:\\x"}, ""),
+        ({"home": "C:\\x", "managed": False}, "only the agent in the usual folder has a scheduled task"),
+        ({"root": False}, "it runs all scripts as me, who has installed it"),
     ],
 )
 def test_the_steps_that_are_left(found: dict[str, Any], begin: str) -> None:

@@ -24,8 +24,8 @@ from assist_cli.deploy.host.client import (
 
 # Its controller has upgraded the agent since it made the file.
 _TOO_OLD = (
-    "this file is too old to repair it; on the controller: assist instance upgrade %(name)s; if that does not reach it: "
-    "assist instance remove %(name)s, and make a new file"
+    "this file is too old to repair it; on the controller: assist instance upgrade %(name)s; if that does not reach "
+    "it: assist instance remove %(name)s, and make a new file"
 )
 _UNCHANGED = "nothing was changed here"
 
