@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
+import signal
 import socket
 import stat
 import subprocess
@@ -17,7 +19,7 @@ import pytest
 
 from assist_cli.deploy.host import boot, enrol_here
 from assist_cli.deploy.host.client import Denied
-from tests.support import processes
+from tests.support import interpreters, processes
 from tests.support.application import Application
 from tests.support.program import GUARD
 
@@ -103,6 +105,36 @@ def test_a_machine_with_another_agent_is_left_alone(found: dict[str, Any], why: 
     assert "and repeat" in denied.value.hint
 
 
+def test_an_agent_without_an_authority_is_replaced() -> None:
+    enrol_here._check_agent(
+        {"authority": "y" * 64, "instance": "i-mine"}, {"home": "/x", "authority": None, "instance": "i-other"}
+    )
+
+
+@pytest.mark.usefixtures("starts_processes")
+def test_a_file_that_is_older_than_its_agent_names_the_controller() -> None:
+    words = {"error": "version 2 is installed, and 1 is older", "code": "ClientNeedUpgrade", "hint": "h", "left": []}
+    settings = {"name": "one", "program": f"print({json.dumps(words)!r})", "sources": {os.name: []}, "waits": {}}
+    with pytest.raises(Denied, match="version 2 is installed, and 1 is older") as denied:
+        enrol_here._carry_out(settings, "install", {})
+    assert "on the controller: assist instance upgrade one" in denied.value.hint
+
+
+@pytest.mark.usefixtures("starts_processes")
+@pytest.mark.parametrize("member", ["settings.json", "assist_cli/deploy/host/client.py"])
+def test_a_damaged_file_says_so(assist: Application, tmp_path: Path, member: str) -> None:
+    file = tmp_path / "file.pyz"
+    assert assist("instance", "enroll", "--listen", "h:1", "--out", file).returncode == 0
+    data = bytearray(file.read_bytes())
+    place = data.index(member.encode()) + len(member) + 50
+    data[place : place + 3] = bytes(each ^ 255 for each in data[place : place + 3])
+    file.write_bytes(data)
+    done = subprocess.run([sys.executable, file], capture_output=True, text=True, timeout=GUARD, check=False)
+    hint = "hint: copy it here again, in binary mode"
+    text = f"error: cannot install the agent: this file is damaged\n{hint}\n"
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", text)
+
+
 @pytest.mark.parametrize(
     ("found", "begin"),
     [
@@ -126,6 +158,44 @@ def agent(isolation: Path, starts_processes: None, no_leaks: None) -> Iterator[P
     path = isolation / "machine"
     yield path
     processes.stop_guarded(path)
+
+
+@pytest.mark.long
+def test_ctrl_c_undoes_everything(assist: Application, agent: Path, tmp_path: Path) -> None:
+    """It is sent to all processes of the terminal. If it is too late, the agent is installed."""
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    file = tmp_path / "one.pyz"
+    assert assist("instance", "enroll", "--listen", f"127.0.0.1:{port}", "--out", file).returncode == 0
+    for step in ("- copy agentd", "- write its key", "- start the agent"):
+        with subprocess.Popen(
+            [sys.executable, file],
+            env={**os.environ, "ASSIST_AGENTD_HOME": str(agent)},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        ) as process:
+            assert process.stdout is not None
+            while not process.stdout.readline().startswith(step):
+                pass
+            os.killpg(process.pid, signal.SIGINT)
+            _, stderr = process.communicate(timeout=GUARD)
+        undone = (130, "error: interrupted\nhint: run it again: nothing is done twice\n", False)
+        assert (process.returncode, stderr, agent.exists()) in (undone, (0, "", True))
+        processes.stop_guarded(agent)
+        shutil.rmtree(agent, ignore_errors=True)
+
+
+@pytest.mark.long
+def test_an_old_python_is_refused(assist: Application, tmp_path: Path) -> None:
+    file = tmp_path / "file.pyz"
+    assert assist("instance", "enroll", "--listen", "h:1", "--out", file).returncode == 0
+    words = [str(interpreters.need("3.6")), str(file)]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=GUARD, check=False)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("error: cannot install the agent: TLS 1.3 is needed, and Python 3.6 with ")
 
 
 @pytest.mark.long
@@ -154,6 +224,9 @@ def test_it_installs_the_agent_and_the_controller_connects(assist: Application, 
     again = run()
     assert (again.returncode, "- restart the agent" in again.stdout) == (0, True), again
     assert assist("instance", "upgrade", "one", "--rotate").returncode == 0
+    rotated = (agent / "pki" / "agent.pem").read_bytes()
+    assert "keep its key and certificate, which are newer" in run().stdout
+    assert (agent / "pki" / "agent.pem").read_bytes() == rotated
     assert assist("run", "-i", "one", "--", "true").returncode == 0
 
     enroll("two")

@@ -29,7 +29,7 @@ def _windows_notes(found: Mapping[str, Any]) -> List[str]:
     if found["managed"]:
         return []
     text = (
-        "only the agent in the usual folder has a scheduled task and a rule of the firewall; open the port of this one, "
-        'and to start it at boot, as the system: schtasks /create /tn NAME /xml "%s\\agentd.xml"'
+        "only the agent in the usual folder has a scheduled task and a rule of the firewall; open the port of this "
+        'one, and to start it at boot, as the system: schtasks /create /tn NAME /xml "%s\\agentd.xml"'
     )
     return [text % found["home"]]

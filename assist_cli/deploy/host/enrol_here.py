@@ -89,10 +89,10 @@ def _carry_out(settings: Words, verb: str, order: Words) -> Words:
             say(sys.stdout, "- %s" % step_of(words))
         last = words if isinstance(words, dict) and words else last
     status = program.wait()
+    if isinstance(last.get("result"), dict) and (verb == "install" or not program.interrupted):
+        return last["result"]  # type: ignore[no-any-return]
     if program.interrupted and not last.get("left"):
         raise KeyboardInterrupt
-    if isinstance(last.get("result"), dict):
-        return last["result"]  # type: ignore[no-any-return]
     why = str(last.get("error") or "the program ended with status %d" % status)
     step = " at the step '%s'" % last["step"] if last.get("step") else ""
     left = "these changes could not be undone: " + "; ".join(last["left"]) if last.get("left") else ""
