@@ -134,19 +134,19 @@ def _advice(listen: str) -> str:
     if not port.isdigit():
         return ""
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as probe:
-        if os.name != "nt":  # as the agent does; on Windows it would share a port in use
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
+    try:
+        with socket.socket(family, socket.SOCK_STREAM) as probe:
+            if os.name != "nt":  # as the agent does; on Windows it would share a port in use
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind((address.strip("[]"), int(port)))
-        except OSError as error:
-            if error.errno == errno.EADDRNOTAVAIL:
-                return (
-                    "this machine does not have the address %s itself (NAT, cloud): give a host name in place of it, "
-                    "so that the agent listens on all addresses" % address
-                )
-            if error.errno == errno.EADDRINUSE:
-                return "another program uses port %s here: stop it, or choose another port" % port
+    except OSError as error:
+        if error.errno == errno.EADDRNOTAVAIL:
+            return (
+                "this machine does not have the address %s itself (NAT, cloud): give a host name in place of it, so "
+                "that the agent listens on all addresses" % address
+            )
+        if error.errno == errno.EADDRINUSE:
+            return "another program uses port %s here: stop it, or choose another port" % port
     return ""
 
 
