@@ -190,6 +190,7 @@ def test_ctrl_c_undoes_everything(assist: Application, agent: Path, tmp_path: Pa
 
 
 @pytest.mark.long
+@pytest.mark.usefixtures("starts_processes")
 def test_an_old_python_is_refused(assist: Application, tmp_path: Path) -> None:
     file = tmp_path / "file.pyz"
     assert assist("instance", "enroll", "--listen", "h:1", "--out", file).returncode == 0

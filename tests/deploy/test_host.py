@@ -144,7 +144,7 @@ def test_an_interruption_takes_effect_before_the_next_step(machine: PosixMachine
 def test_a_file_keeps_a_newer_certificate_of_the_same_instance(
     machine: PosixMachine, folder: Path, isolation: Path
 ) -> None:
-    authority, other = Authority(isolation / "ours"), Authority(isolation / "theirs")
+    authority, other = Authority(isolation), Authority(isolation, "theirs")
     old = authority.issue("i-1", "agent", days=(-9, 30), file="old")
     new = authority.issue("i-1", "agent", days=(-8, 20), file="new")
 
