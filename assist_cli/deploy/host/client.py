@@ -63,8 +63,8 @@ def check_python(purpose: str) -> None:
 class ActionProgram:
     """A program of the controller, with one line on its standard input; it goes on if this process ends.
 
-    Until ``wait`` returns, Ctrl-C is for the program, which undoes its changes and reports that. ``interrupted``: it has
-    got one.
+    Until ``wait`` returns, Ctrl-C is for the program, which undoes its changes and reports that. ``interrupted``: there
+    was one.
     """
 
     def __init__(self, program: str, line: str) -> None:
