@@ -7,6 +7,7 @@ import io
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import zipfile
@@ -199,6 +200,26 @@ def test_a_machine_that_is_killed_midway_is_enrolled_by_the_next_attempt(
         # the last attempt may meet the programs of an earlier one, which go on
         eventually(lambda: machines.run("one", file, "--name", "pos").returncode == 0)
         assert assist("run", "-i", "pos", "--", "true").returncode == 0
+    assert (used(assist), names(assist)) == ([("used up", 1)], ["pos"])
+
+
+@pytest.mark.long
+def test_ctrl_c_on_a_machine_undoes_the_installation(
+    assist: Application, installed: Program, broker: HomeBroker, machines: Machines, tmp_path: Path
+) -> None:
+    file = tmp_path / "file.pyz"
+    assert assist("instance", "enroll", "--out", file).returncode == 0
+    with serving(installed):
+        with machines.start("one", file, "--name", "pos") as process:
+            assert process.stdout is not None
+            while not process.stdout.readline().startswith("- copy agentd"):
+                pass
+            process.send_signal(signal.SIGINT)
+            _, stderr = process.communicate(timeout=GUARD)
+        hint = "hint: run it again: nothing is done twice"
+        assert (process.returncode, stderr) == (130, f"error: interrupted\n{hint}\n")
+        assert [path.name for path in machines.agent("one").iterdir()] == ["agentd.enrolment"]
+        assert machines.run("one", file, "--name", "pos").returncode == 0
     assert (used(assist), names(assist)) == ([("used up", 1)], ["pos"])
 
 
