@@ -11,14 +11,14 @@ _PEM = re.compile(b"-----BEGIN CERTIFICATE-----(.*?)-----END CERTIFICATE-----", 
 _SHORT_YEAR = 0x17  # the tag of a UTCTime, which has a year of two digits, of this century
 
 
-def is_as_new(certificate: str, key: str, other: bytes) -> bool:
-    """Return True if the certificate and the key at these paths belong together, and another one (PEM) is not newer.
+def is_newer(certificate: str, key: str, other: bytes) -> bool:
+    """Return True if the certificate and the key at these paths belong together, and are newer than another one (PEM).
 
-    The beginning of validity counts, in seconds.
+    The beginning of validity counts.
     """
     try:
         ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key)
-        return _not_before(read(certificate) or b"") >= _not_before(other)
+        return _not_before(read(certificate) or b"") > _not_before(other)
     except (OSError, ValueError):
         return False  # it is missing or broken
 

@@ -25,7 +25,7 @@ from assist_cli.deploy.host.client import (
 # Its controller has upgraded the agent since it made the file.
 _TOO_OLD = (
     "this file is too old to repair it; on the controller: assist instance upgrade %(name)s; if that does not reach "
-    "it: assist instance remove %(name)s, and make a new file"
+    "it, make a new file there"
 )
 _UNCHANGED = "nothing was changed here"
 

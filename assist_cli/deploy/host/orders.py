@@ -20,7 +20,7 @@ from typing import Any, Dict, List, Optional
 
 from agentd.disk import patiently
 from assist_cli.deploy.host.bytecode import compiled
-from assist_cli.deploy.host.certificate import is_as_new
+from assist_cli.deploy.host.certificate import is_newer
 from assist_cli.deploy.host.changes import Failure, Steps, check_folder, make_folder, put, read, remove, say
 from assist_cli.deploy.host.machine import Machine, Order
 
@@ -142,15 +142,14 @@ def _numbers(version: str) -> List[int]:
 def _newer_kept(machine: Machine, order: Order) -> Dict[str, Any]:
     """Return the files to write. An order with ``keeps_newer`` does not replace a newer certificate by its own.
 
-    It must be of the same instance and the same authority. The order has the first certificate of the instance, so
-    another one of the same second is newer.
+    It must be of the same instance and the same authority.
     """
     files = order["files"]  # type: Dict[str, Any]
     if not order.get("keeps_newer") or read(machine.path("instance-id")) != order["instance"].encode("ascii") + b"\n":
         return files
     authority, certificate, key = (machine.path(*name.split("/")) for name in _CREDENTIALS)
     given = [base64.b64decode(files[name][0]) for name in _CREDENTIALS]
-    if read(authority) != given[0] or read(certificate) == given[1] or not is_as_new(certificate, key, given[1]):
+    if read(authority) != given[0] or not is_newer(certificate, key, given[1]):
         return files
     return {name: files[name] for name in files if name not in _CREDENTIALS}
 
