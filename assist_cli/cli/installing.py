@@ -346,7 +346,7 @@ def uninstall(
 
     printer = options.printer(context)
     with open_controller(home()) as controller:
-        found = many_instances.chosen_to_remove(printer, controller, names, file, "uninstall", yes=yes)
+        found = many_instances.chosen_to_remove(printer, controller, names, file, "uninstall", yes=yes, force=force)
         if len(found) > 1:
             many_instances.uninstall_all(printer, controller, found, force=force)
             return

@@ -260,7 +260,7 @@ def uninstall(controller: Controller, name: str, *, force: bool, progress: Progr
     of its folder there, which are not the agent's. Raises NotFound, Conflict, AgentError, InstallFailed.
     """
     instance = instances.get(controller, name)
-    instances.refuse_in_use(controller.database, instance)
+    instances.refuse_in_use(controller.database, instance, "uninstall", force=force)
     way = route.parse(instance.address)
     if isinstance(way, route.Local):
         raise Conflict(
@@ -275,7 +275,7 @@ def uninstall(controller: Controller, name: str, *, force: bool, progress: Progr
     except (ClientNotOnline, ClientNotRunning) as error:
         error.hint += f"; if the machine no longer exists: assist instance remove {instance.name}"
         raise
-    instances.remove(controller, instance.name)
+    instances.remove(controller, instance.id, force=force)
     _note(controller, "instance.uninstall", instance, f"at {instance.address}")
     return left
 
