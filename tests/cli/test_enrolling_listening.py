@@ -130,33 +130,45 @@ def agent(isolation: Path, starts_processes: None, no_leaks: None) -> Iterator[P
 def test_it_installs_the_agent_and_the_controller_connects(assist: Application, agent: Path, tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
-    file = tmp_path / "one.pyz"
+    file, new, other = (tmp_path / f"{name}.pyz" for name in ("one", "new", "other"))
 
-    def run(*words: str) -> subprocess.CompletedProcess[str]:
+    def run(path: Path) -> subprocess.CompletedProcess[str]:
         env = {**os.environ, "ASSIST_AGENTD_HOME": str(agent)}
-        argv = [sys.executable, str(file), *words]
+        argv = [sys.executable, str(path)]
         return subprocess.run(argv, env=env, capture_output=True, text=True, timeout=GUARD, check=False)
 
-    def enroll(name: str) -> None:
-        file.unlink(missing_ok=True)
-        made = assist("instance", "enroll", "--listen", f"127.0.0.1:{port}", "--out", file, "--name", name)
+    def enroll(path: Path, name: str, *words: str, host: str = "127.0.0.1") -> None:
+        made = assist("instance", "enroll", "--listen", f"{host}:{port}", "--out", path, "--name", name, *words)
         assert made.returncode == 0, made.stderr
 
-    enroll("one")
-    done = run()
+    def refused(*words: str) -> None:
+        done = assist(*words)
+        assert (done.returncode, b"its certificate is revoked" in done.stderr) == (69, True), done
+
+    enroll(file, "one")
+    done = run(file)
     assert (done.returncode, done.stderr) == (0, ""), done
     assert done.stdout.count("- start the agent") == 1
     assert "\nInstalled as one (i-" in done.stdout
     assert assist("run", "-i", "one", "--", "echo", "hi").stdout == b"hi\n"
     assert b"just now" in assist("instance", "show", "one").stdout
-    again = run()
+    again = run(file)
     assert (again.returncode, "- restart the agent" in again.stdout) == (0, True), again
     assert assist("instance", "upgrade", "one", "--rotate").returncode == 0
     assert assist("run", "-i", "one", "--", "true").returncode == 0
 
-    enroll("two")
-    refused = run()
-    assert (refused.returncode, refused.stdout) == (1, "")
-    assert refused.stderr.startswith("error: cannot install an agent here: there is one already, of the instance i-")
+    assert run(file).returncode == 0
+    refused("instance", "upgrade", "one")
+    enroll(new, "one", "--rotate")
+    assert run(new).returncode == 0
+    assert assist("run", "-i", "one", "--", "true").returncode == 0
+
+    enroll(other, "two", host="localhost")
+    denied = run(other)
+    assert (denied.returncode, denied.stdout) == (1, "")
+    assert denied.stderr.startswith("error: cannot install an agent here: there is one already, of the instance i-")
     assert assist("instance", "uninstall", "one").returncode == 0
     assert processes.gone(agent)
+
+    assert run(new).returncode == 0
+    refused("instance", "add", "one", f"tls:127.0.0.1:{port}")

@@ -189,7 +189,12 @@ def test_a_stop_on_one_leaves_the_other(assist: Application, installed: Program,
     assert stopped["InvokeStatus"] == "Running"
     busy = assist("instance", "remove", "web2")
     assert busy.returncode == 65
-    assert b"invocations in progress: 1" in busy.stderr
+    assert b"cannot remove the instance 'web2': invocations in progress: 1" in busy.stderr
+    assert b"--force" not in busy.stderr
+    busy = assist("instance", "uninstall", "web2")
+    assert busy.returncode == 65
+    assert b"cannot uninstall the instance 'web2': invocations in progress: 1" in busy.stderr
+    assert b"with --force they continue, and their results are lost" in busy.stderr
     refused(assist, 66, "stop", id, "-i", "web7")
     assert document(assist, "stop", id)["InvokeStatus"] == "Stopped"
 

@@ -181,7 +181,7 @@ def rename(controller: Controller, name: str, new_name: str) -> Instance:
 
 
 def remove(controller: Controller, name: str, *, force: bool = False, also: Also = nothing_more) -> Instance:
-    """Remove an instance. Its agent and its history stay.
+    """Remove an instance. Its agent and its history stay, and the certificates of its agent are revoked.
 
     Raises NotFound, and Conflict while scripts run on it (not with ``force``) or a schedule is to run there.
     """
@@ -197,6 +197,10 @@ def remove(controller: Controller, name: str, *, force: bool = False, also: Also
         refuse_in_use(transaction, instance, force=force)
         store.remove(transaction, instance.id, controller.now())
         _note(controller, transaction, "instance.remove", instance, f"at {instance.address}")
+        if controller.home.authority.exists():  # last: it cannot be rolled back
+            from assist_cli.deploy import pki
+
+            pki.revoke(controller.home, instance.id, controller.now(), is_closed=False)
     return instance
 
 

@@ -41,7 +41,6 @@ FREE_BYTES = 256 * 1024 * 1024
 CLOCK_TOLERANCE = 5.0  # seconds between two clocks
 SHOWN = 3
 ROUTE = "route"  # the check that fails if the agent cannot be reached
-_UNSEEN = "it has never answered: run its file there, and let its firewall accept the port; "
 IDLE = "is not running; it starts on demand"
 
 
@@ -109,8 +108,7 @@ def examine_instance(controller: Controller, name: str) -> list[Check]:
     tags = ", ".join(f"{key}={value}" if value else key for key, value in instance.tags.items())
     checks = [Check("name", True, f"{instance.name} is {instance.id}" + (f", tags {tags}" if tags else ""))]
     if not found.is_online:
-        hint = (_UNSEEN if instance.heard is None else "") + found.hint
-        return [*checks, Check(ROUTE, False, f"{instance.address}: {found.error} ({found.error_code})", hint)]
+        return [*checks, Check(ROUTE, False, f"{instance.address}: {found.error} ({found.error_code})", found.hint)]
     return [
         *checks,
         Check(ROUTE, True, f"{instance.address} leads to {found.hostname}"),
