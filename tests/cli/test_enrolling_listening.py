@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import socket
@@ -14,9 +15,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography import x509
 
+from assist_cli.agents import revoked
 from assist_cli.deploy.host import boot, enrol_here
 from assist_cli.deploy.host.client import Denied
+from assist_cli.paths import Home
 from tests.support import processes
 from tests.support.application import Application
 from tests.support.program import GUARD
@@ -48,9 +52,37 @@ def test_the_instance_is_registered_before_it_is_reached(assist: Application, tm
     assert settings["sources"].keys() == {"posix", "nt"}
     taken = assist("instance", "enroll", "--listen", "h:1", "--name", "win1", "--out", tmp_path / "other")
     assert (taken.returncode, b"cannot use the name 'win1': the instance i-" in taken.stderr) == (65, True)
-    doctor = assist("doctor", "win1")
-    assert doctor.returncode == 69
-    assert b"do: it has never answered: run its file there" in doctor.stdout
+    for words in (["doctor", "win1"], ["instance", "status", "win1"], ["instance", "upgrade", "win1"]):
+        silent = assist(*words)
+        said = silent.stdout + silent.stderr
+        assert (silent.returncode, said.count(b"it has never answered: run its file there")) == (69, 1), said
+        assert b"systemctl" not in said
+
+
+def test_a_new_file_has_a_new_key_and_ends_the_old_one(assist: Application, tmp_path: Path) -> None:
+    first, second = tmp_path / "first", tmp_path / "second"
+    words = ["instance", "enroll", "--listen", "127.0.0.1:1", "--name", "win1"]
+    unknown = assist(*words, "--out", first, "--rotate")
+    assert (unknown.returncode, b"there is no such instance" in unknown.stderr, first.exists()) == (66, True, False)
+    made = assist(*words, "--out", first)
+    again = assist(*words, "--out", second)
+    assert (again.returncode, second.exists()) == (65, False)
+    assert b"cannot make a file for '127.0.0.1:1': the instance 'win1' has this address" in again.stderr
+    assert b"enroll --listen 127.0.0.1:1 --name win1 --rotate --out FILE" in again.stderr
+    words[3] = "127.0.0.1:2"
+    moved = assist(*words, "--out", second, "--rotate")
+    assert (moved.returncode, b"its address is 'tls:127.0.0.1:1'" in moved.stderr) == (65, True)
+    words[3] = "127.0.0.1:1"
+    rotated = assist(*words, "--out", second, "--rotate")
+    assert (rotated.returncode, rotated.stdout) == (0, made.stdout), rotated.stderr
+    (refused,) = revoked.read(Home(Path(os.environ["ASSIST_HOME"]))).values()
+    assert certified(first) <= refused.second < certified(second)
+
+
+def certified(file: Path) -> float:
+    """Return the second in which the certificate in a file was made."""
+    text = base64.b64decode(settings_of(file)["order"]["files"]["pki/agent.pem"][0])
+    return (x509.load_pem_x509_certificate(text).not_valid_before_utc + revoked.BACKDATED).timestamp()
 
 
 def test_the_name_is_the_address_and_a_host_name_means_all_addresses(assist: Application, tmp_path: Path) -> None:
@@ -59,6 +91,7 @@ def test_the_name_is_the_address_and_a_host_name_means_all_addresses(assist: App
     document = json.loads(made.stdout)
     assert (document["InstanceName"], document["File"]) == ("db1.example.com", str(file))
     assert settings_of(file)["order"]["conf"]["listen"] == "0.0.0.0:7500"
+    assert b"note: 'db1.example.com' has no address here yet" in made.stderr
     six = tmp_path / "six.pyz"
     assert assist("instance", "enroll", "--listen", "[::1]:7500", "--out", six).returncode == 0
     assert settings_of(six)["order"]["conf"]["listen"] == "[::1]:7500"
@@ -69,7 +102,12 @@ def test_the_name_is_the_address_and_a_host_name_means_all_addresses(assist: App
     [
         (["--listen", "7433"], 65, b"cannot make a file for '7433': it has no address"),
         (["--listen", "0.0.0.0:7433"], 65, b"no controller can connect to 0.0.0.0"),
-        (["--listen", "a b:1"], 65, b"cannot use the address 'tls:a b:1'"),
+        (["--listen", "a b:1"], 65, b"cannot make a file for 'a b:1': 'a b:1' is not HOST[:PORT]"),
+        (["--listen", "h:99999"], 65, b"hint: give the address or the host name of the machine, and a port"),
+        (["--rotate"], 2, b"cannot use --rotate without --listen"),
+        (["--listen", "h:1", "--rotate", "--tag", "a=b"], 2, b"cannot use both --rotate and --tag"),
+        (["--listen", "h:1", "--name", "lin 4", "--uses", "2"], 2, b" --listen h:1 --name 'lin 4'"),
+        (["--out", "-", "--listen", "h:1"], 2, b"it is a secret"),
         (["--listen", "h:1", "--uses", "2"], 2, b"together with --listen"),
         (["--listen", "h:1", "--name", "local"], 65, b"cannot use the name 'local'"),
     ],
