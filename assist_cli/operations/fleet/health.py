@@ -69,6 +69,7 @@ async def hear(client: Client) -> Health:
         guard=answer["guard"],
         knows_epochs="epochs" in greeting.features,
         facts=greeting.facts,
+        enrolment=greeting.enrolment,
     )
 
 

@@ -113,6 +113,7 @@ def examine_instance(controller: Controller, name: str) -> list[Check]:
         *checks,
         Check(ROUTE, True, f"{instance.address} leads to {found.hostname}"),
         *_certificate_of(instance, found, controller.now()),
+        *_another(instance, found),
         _agent(instance, found),
         _take_over(instance, found),
         Check("python", True, found.python),
@@ -228,6 +229,14 @@ def _certificate_of(instance: Instance, found: Health, now: datetime) -> Iterato
         yield _ends("certificate", found.certificate_ends, now, hint)
     elif isinstance(route.parse(instance.address), route.Ssh):
         yield Check("host key", True, "matches known_hosts")
+
+
+def _another(instance: Instance, found: Health) -> Iterator[Check]:
+    """The failed check of an agent with the same identity, and another journal than that of the last contact."""
+    if instance.enrolment and found.enrolment not in ("", instance.enrolment):
+        text = "it is another agent than at the last contact: it was installed again, or two machines have its identity"
+        hint = f"if two machines have it: assist instance upgrade {quoted(instance.name)} --rotate, and remove the other"
+        yield Check("identity", False, text, hint)
 
 
 def _ends(name: str, end: datetime, now: datetime, hint: str) -> Check:
