@@ -178,8 +178,8 @@ def failure(address: str, error: Exception, seconds: float) -> AgentError:
     if isinstance(error, ConnectionRefusedError):
         return ClientNotRunning(
             f"cannot reach an agent at '{address}': nothing listens there",
-            hint="start it there: systemctl start assist-agentd; without systemd /var/lib/assist-agentd/agentd guard; on "
-            "Windows the task 'Assist agent'",
+            hint="start it there: systemctl start assist-agentd; without systemd /var/lib/assist-agentd/agentd guard; "
+            "on Windows the task 'Assist agent'",
         )
     return ClientNotOnline(
         f"cannot reach the agent at '{address}': {getattr(error, 'strerror', None) or error}",
