@@ -36,9 +36,9 @@ OTHER = "i-01kbdk5g8w3m9v6yx2r4hq7cn0"
 DAY = timedelta(days=1)
 
 
-def reach(place: Place, controller: str = CONTROLLER) -> None:
+def reach(place: Place, controller: str = CONTROLLER, way: str = "tls") -> None:
     async def work() -> None:
-        client = await place.connect("tls", controller)
+        client = await place.connect(way, controller)
         client.close()
 
     asyncio.run(work())
@@ -109,7 +109,7 @@ def test_older_certificates_are_refused_after_a_renewal_that_shuts_nothing_out(p
     place.start()
     pki.revoke(place.home, place.instance, now, is_closed=False)
     assert "its certificate is revoked" in refused(place).message
-    asyncio.run(place.connect("unix"))  # where no certificate is shown
+    reach(place, way="unix")  # where no certificate is shown
     made = pki.agent_credentials(place.home, CONTROLLER, place.instance, now)  # in the same second
     place.agent.stop()
     place.put(made)
@@ -118,7 +118,7 @@ def test_older_certificates_are_refused_after_a_renewal_that_shuts_nothing_out(p
 
 
 def test_revocations_of_certificates_that_have_expired_are_forgotten(place: Place) -> None:
-    now = datetime.now(timezone.utc)
+    now = datetime.now(timezone.utc).replace(microsecond=0)
     pki.revoke(place.home, place.instance, now, is_closed=False)
     pki.revoke(place.home, OTHER, now + pki.LIFETIME, is_closed=True)
     assert revoked.read(place.home).keys() == {place.instance, OTHER}

@@ -279,6 +279,7 @@ def test_the_doctor_of_an_instance(assist: Application, home: Path, fleet: list[
         connection.execute("UPDATE instances SET enrolment = 'that of another machine' WHERE name = 'web1'")
     checks = {check["Check"]: check for check in document(assist, "doctor", "web1", status=1)}
     assert "assist instance upgrade web1 --rotate" in checks["identity"]["Hint"]
+    assert assist("run", "-i", "web1", "--", "true").returncode == 0
     assert "identity" not in {check["Check"] for check in document(assist, "doctor", "web1", status=1)}
     fleet[0].agent.stop()
     text = assist("doctor", "web1")

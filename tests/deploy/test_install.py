@@ -37,7 +37,7 @@ from assist_cli.operations.fleet import deployment, instances
 from assist_cli.operations.fleet.connection import AgentConnection
 from assist_cli.operations.fleet.deployment import Installation, InstallRequest
 from assist_cli.operations.runs import recording
-from assist_cli.operations.runs.request import RunRequest
+from assist_cli.operations.runs.plans import RunRequest
 from assist_cli.paths import Home
 from tests.support import interpreters, processes, sshd
 from tests.support.place import free_port

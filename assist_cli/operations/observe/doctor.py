@@ -232,9 +232,9 @@ def _certificate_of(instance: Instance, found: Health, now: datetime) -> Iterato
 
 
 def _another(instance: Instance, found: Health) -> Iterator[Check]:
-    """The failed check of an agent with the same identity, and another journal than that of the last contact."""
+    """The failed check of an agent with the same identity, and another journal than that of the last run."""
     if instance.enrolment and found.enrolment not in ("", instance.enrolment):
-        text = "it is another agent than at the last contact: it was installed again, or two machines have its identity"
+        text = "it is another agent than at the last run: it was installed again, or two machines have its identity"
         hint = f"if two have it: assist instance upgrade {quoted(instance.name)} --rotate, and remove the other one"
         yield Check("identity", False, text, hint)
 
