@@ -21,8 +21,8 @@ T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 _UNSEEN = (
-    "it has never answered: run its file there, or start its agent if it was installed in another way; and let its "
-    "firewall accept the port"
+    "it has never answered: run its file there, or start its agent if it was installed in another way; check its "
+    "address, and let its firewall accept the port"
 )
 
 

@@ -7,7 +7,6 @@ it has the key. The controller reaches the agent when the file has run there.
 from __future__ import annotations
 
 import ipaddress
-import socket
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -15,7 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from assist_cli import codes
-from assist_cli.agents import route
+from assist_cli.agents import route, tls
 from assist_cli.deploy import enrolment_file, pki
 from assist_cli.errors import Conflict, InvalidParameter, NotFound
 from assist_cli.model import ids
@@ -164,11 +163,7 @@ def _listen(way: route.Tls) -> tuple[str, str]:
         pass
     else:
         return f"[{number}]:{way.port}" if number.version == 6 else f"{number}:{way.port}", ""
-    everywhere, note = "0.0.0.0", ""  # noqa: S104  the person gives no address of the machine
-    try:
-        found = socket.getaddrinfo(way.host, way.port, type=socket.SOCK_STREAM)
-        if {family for family, *_ in found} == {socket.AF_INET6}:
-            everywhere = "[::]"
-    except OSError:
-        note = f"'{way.host}' has no address here yet; this controller connects to it by this name"
+    versions = tls.versions(way.host)
+    everywhere = "[::]" if versions == {6} else "0.0.0.0"  # noqa: S104  the person gives no address of the machine
+    note = "" if versions else f"'{way.host}' has no address here yet; this controller connects to it by this name"
     return f"{everywhere}:{way.port}", note
