@@ -379,6 +379,7 @@ def test_every_python_enrols_or_says_why_not(
         (["--activation", "e-1", "--uses", "2"], 2, b"cannot change an activation"),
         (["--activation", "e-1"], 66, b"cannot find an enrolment 'e-1': there is none"),
         ([], 65, b"hint: to make one: assist broker init tls://HOST"),
+        ([], 65, b"without one, for one machine: assist instance enroll --listen ADDRESS:PORT"),
     ],
 )
 def test_what_cannot_be_enrolled_is_refused(
