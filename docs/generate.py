@@ -46,6 +46,7 @@ KINDS: dict[str, str | list[str]] = {
     "ACTION": "text",
     "ADDRESS": "text",
     "ADDRESS:PORT": "text",
+    "ADDRESS[:PORT]": "text",
     "CONTROLLER": "text",
     "DIR": "folders",
     "EXPR": "text",

@@ -1,8 +1,9 @@
-"""The instances that ``assist broker revoke`` has shut out: ``pki/revoked.json`` in the home.
+"""The revocations of certificates of agents: ``pki/revoked.json`` in the home.
 
 The certificate of an agent that was made before the revocation is never accepted again: whoever has its key could pose
-as the agent, and would be sent scripts and secrets. Until the instance gets a new certificate, nothing connects to it
-by any kind of address.
+as the agent, and would be sent scripts and secrets. A renewal of the key and an uninstallation revoke so.
+``assist broker revoke`` also shuts the instance out: until it gets a new certificate, nothing connects to it by any
+kind of address.
 """
 
 import functools
@@ -19,13 +20,13 @@ from assist_cli.paths import Home, version_of, write_whole
 # A machine whose clock is behind must accept a new certificate: it is valid from a time before it was made.
 BACKDATED = timedelta(days=1)
 
-_AGAIN = "to admit it with a new key: assist instance install HOST"
+_AGAIN = "to admit it with a new key: assist instance install HOST; without SSH, a new file of assist instance enroll"
 
 
 class Revocation(NamedTuple):
     """The revocation of one instance: certificates that were made up to ``second`` (since the epoch) are refused.
 
-    ``is_closed`` is True until it gets a newer one.
+    ``is_closed``: it is shut out until it gets a newer one.
     """
 
     second: int

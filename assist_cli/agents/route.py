@@ -85,7 +85,10 @@ def parse(address: str) -> Route:
     if rest.startswith("//"):
         raise _refused(address, "it is not a URL", _meant(address))
     if scheme == "tls":
-        return _tls(address, rest)
+        try:
+            return tls(rest)
+        except ValueError as error:
+            raise _refused(address, str(error)) from None
     if scheme == "nats":
         if len(rest) != ids.LENGTH or not ids.is_prefix(rest, ids.Kind.INSTANCE):
             raise _refused(address, f"'{rest}' is not the id of an instance")
@@ -99,14 +102,15 @@ def parse(address: str) -> Route:
     raise _refused(address, "it does not begin with a known kind", _meant(address))
 
 
-def _tls(address: str, place: str) -> Tls:
+def tls(place: str) -> Tls:
+    """Return the route of HOST[:PORT]. Raises ValueError with the reason."""
     found = re.fullmatch(_PLACE, place, re.ASCII)
     if found is None:
         bare = place.count(":") > 1 and "[" not in place
-        raise _refused(address, "an IPv6 address needs brackets" if bare else f"'{place}' is not HOST[:PORT]")
+        raise ValueError("an IPv6 address needs brackets" if bare else f"'{place}' is not HOST[:PORT]")
     port = int(found["port"]) if found["port"] else TLS_PORT
     if not 0 < port < 65536:
-        raise _refused(address, f"{port} is not a port from 1 to 65535")
+        raise ValueError(f"{port} is not a port from 1 to 65535")
     return Tls(found["six"] or found["name"], port)
 
 

@@ -91,6 +91,15 @@ async def _addresses(loop: asyncio.AbstractEventLoop, route: Tls) -> list[str]:
         return list(dict.fromkeys(str(address[0]) for *_, address in found))
 
 
+def versions(host: str) -> set[int]:
+    """Return the versions of IP (4, 6) in which a host name has addresses here."""
+    try:
+        found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    except OSError:
+        return set()
+    return {6 if family == socket.AF_INET6 else 4 for family, *_ in found}
+
+
 class Handshake(TunnelTransport):
     """A TLS handshake on a stream of bytes, which makes it a Client. ``done`` ends when the agent is authenticated."""
 
@@ -178,7 +187,8 @@ def failure(address: str, error: Exception, seconds: float) -> AgentError:
     if isinstance(error, ConnectionRefusedError):
         return ClientNotRunning(
             f"cannot reach an agent at '{address}': nothing listens there",
-            hint="start it there: systemctl start assist-agentd; on Windows the task 'Assist agent'",
+            hint="start it there: systemctl start assist-agentd; without systemd /var/lib/assist-agentd/agentd guard; "
+            "on Windows the task 'Assist agent'",
         )
     return ClientNotOnline(
         f"cannot reach the agent at '{address}': {getattr(error, 'strerror', None) or error}",

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from assist_cli.model.secret import Secret
     from assist_cli.operations.fleet.deployment import Upgrade
+    from assist_cli.operations.fleet.listening import ListeningRequest
     from assist_cli.operations.fleet.sudo_password import SudoPassword
 
 app = options.application()
@@ -196,11 +197,15 @@ def enroll(
         str | None,
         typer.Option(
             "--listen",
-            metavar="ADDRESS:PORT",
+            metavar="ADDRESS[:PORT]",
             help="Without a broker: the file is for one machine, and this controller connects to it there by mutual "
-            "TLS.",
+            "TLS (port 7433).",
         ),
     ] = None,
+    rotate: Annotated[
+        bool,
+        typer.Option("--rotate", help="With --listen: a new file and key for the instance NAME; the old are refused."),
+    ] = False,
     dial_proxy: Annotated[
         str | None,
         typer.Option(
@@ -217,28 +222,43 @@ def enroll(
 ) -> None:
     """Write a file that installs agents on machines without SSH.
 
-    They have Linux or Windows. Run it there as root or administrator: python3 FILE. The agent dials out to the broker
-    of this home. Meanwhile assist serve must run here. To repeat it on a machine is safe, and not counted.
+    They have Linux or Windows. Run it there as root or administrator: python3 FILE. As another user, the agent runs all
+    scripts as that user. Without --listen the agent dials out to the broker of this home, and assist serve must run
+    here meanwhile. To repeat it on a machine is safe, and not counted.
     """
     from assist_cli.cli import server_down
-    from assist_cli.operations.fleet import enrolments
+    from assist_cli.operations.fleet import enrolments, listening
     from assist_cli.operations.fleet.enrolments import EnrolmentRequest
     from assist_cli.operations.server import console
 
     printer = options.printer(context, output)
+    if str(out) == "-":
+        raise UsageError("cannot write the file to standard output: it is a secret", hint="give a name: --out FILE")
+    again = f"assist instance enroll --out {quoted(str(out))}"
     if listen is not None:
+        kept = [("--listen", listen), *([("--name", name)] if name else []), *(("--tag", each) for each in tag or ())]
+        again += "".join(f" {option} {quoted(value)}" for option, value in kept)
         if (uses, lifetime, dial_proxy, activation) != (None, None, None, None):
             raise UsageError(
                 "cannot use --uses, --for, --dial-proxy or --activation together with --listen: its file is for one "
                 "machine that does not dial out",
-                hint=f"assist instance enroll --listen {listen} --out {out}",
+                hint=again,
             )
-        _enroll_listening(printer, listen, name, targets.tags(tag), out)
+        if rotate and tag:
+            raise UsageError(
+                "cannot use both --rotate and --tag: the instance keeps its tags", hint="assist instance tag NAME K=V"
+            )
+        _enroll_listening(printer, listening.ListeningRequest(listen, name, targets.tags(tag), rotate), out)
         return
+    if rotate:
+        raise UsageError(
+            "cannot use --rotate without --listen: each machine of an enrolment gets a key of its own",
+            hint=f"{again}; for a new key of an agent that dials out: assist instance upgrade NAME --rotate",
+        )
     if activation is not None and (uses, lifetime, name, tag) != (None, None, None, None):
         raise UsageError(
             "cannot change an activation: --uses, --for, --name and --tag are for a new enrolment",
-            hint=f"assist instance enroll --activation {activation} --out {out}",
+            hint=f"{again} --activation {quoted(activation)}",
         )
     proxy = _proxy(dial_proxy) or ""
     with open_controller(home()) as controller:
@@ -273,12 +293,14 @@ def enroll(
         printer.warn(warning)
 
 
-def _enroll_listening(printer: Printer, place: str, name: str | None, tags: dict[str, str], out: Path) -> None:
+def _enroll_listening(printer: Printer, request: ListeningRequest, out: Path) -> None:
     """Write the file for one machine that listens."""
     from assist_cli.operations.fleet import listening
 
     with open_controller(home()) as controller:
-        made = listening.write(controller, listening.ListeningRequest(place, name, tags), out)
+        made, note = listening.write(controller, request, out)
+    if note:
+        printer.warn(f"note: {note}")
     if printer.is_json:
         printer.document({**documents.instance(made), "File": str(out)})
     else:
@@ -346,7 +368,7 @@ def uninstall(
 
     printer = options.printer(context)
     with open_controller(home()) as controller:
-        found = many_instances.chosen_to_remove(printer, controller, names, file, "uninstall", yes=yes)
+        found = many_instances.chosen_to_remove(printer, controller, names, file, "uninstall", yes=yes, force=force)
         if len(found) > 1:
             many_instances.uninstall_all(printer, controller, found, force=force)
             return

@@ -130,9 +130,18 @@ def add_all(printer: Printer, file: str | None, inventory: str | None, given: Ma
 
 
 def chosen_to_remove(
-    printer: Printer, controller: Controller, words: Sequence[str] | None, file: str | None, verb: str, *, yes: bool
+    printer: Printer,
+    controller: Controller,
+    words: Sequence[str] | None,
+    file: str | None,
+    verb: str,
+    *,
+    yes: bool,
+    force: bool = False,
 ) -> list[Instance]:
     """Return the instances of targets or of a file, after a question if a pattern names them.
+
+    ``force``: also those on which scripts run.
 
     Raises UsageError, NotFound, InvalidParameter, Conflict, FileFailure, Refused and typer.Abort.
     """
@@ -142,14 +151,14 @@ def chosen_to_remove(
             hint=f"assist instance {verb} web1; or -f FILE, which names a host in each line",
         )
     if file is None:
-        found = instances.chosen_to_remove(controller, words or ())
+        found = instances.chosen_to_remove(controller, words or (), verb, force=force)
         targets.confirm(printer, words or (), found, verb, yes=yes)
         return found
     from assist_cli.cli import scripts
     from assist_cli.operations.fleet import host_file
 
     named = host_file.registered(controller, scripts.read(file, "file"), file)
-    return instances.chosen_to_remove(controller, [each.instance.id for each in named])
+    return instances.chosen_to_remove(controller, [each.instance.id for each in named], verb, force=force)
 
 
 def uninstall_all(printer: Printer, controller: Controller, found: list[Instance], *, force: bool) -> None:

@@ -25,20 +25,27 @@ from assist_cli.deploy.pki import Credentials
 from assist_cli.model.secret import Secret
 from assist_cli.model.timeouts import EnrolmentTimeouts, InstallTimeouts
 
-# Read by Python of any age.
+# Read by Python of any age. It checks all members of the archive before it imports one.
 _MAIN = """\
-import sys
-if sys.version_info < (3, 6):
-    sys.exit("error: cannot enrol this machine: Python 3.7 or newer is needed, and this is %d.%d"
-             % sys.version_info[:2])
 import json
 import os
+import sys
 import zipfile
+if sys.version_info < (3, 6):
+    sys.exit("error: cannot {purpose}: Python 3.7 or newer is needed, and this is %d.%d" % sys.version_info[:2])
+path = os.path.dirname(os.path.abspath(__file__))
+try:
+    with zipfile.ZipFile(path) as archive:
+        damaged = archive.testzip()
+        settings = json.loads(archive.read("settings.json").decode("ascii"))
+except Exception:
+    damaged = path
+if damaged:
+    sys.exit("error: cannot {purpose}: this file is damaged\\nhint: copy it here again, in binary mode")
 from assist_cli.deploy.host.{client} import main
-with zipfile.ZipFile(os.path.dirname(os.path.abspath(__file__))) as archive:
-    settings = json.loads(archive.read("settings.json").decode("ascii"))
 sys.exit(main(settings))
 """
+_PURPOSES = {"enrol": "enrol this machine", "enrol_here": "install the agent"}
 _PACKAGES = ("assist_cli", "assist_cli/deploy", "assist_cli/deploy/host")
 _HERE = ("boot", "client", "enrol_here")
 _BROKERED = ("client", "enrol", "link", "proxy")
@@ -101,6 +108,13 @@ def build(settings: EnrolmentSettings, timeouts: EnrolmentTimeouts) -> bytes:
 
 def build_listening(settings: ListeningSettings, timeouts: InstallTimeouts) -> bytes:
     """Return the bytes of the file for one machine, which the controller reaches."""
+    order = host_requests.install_order(
+        instance=settings.instance,
+        credentials=settings.credentials,
+        listen=settings.listen,
+        only=True,
+        rotate=True,  # an agent that the client allows to replace gets the id of this file
+    )
     document = {
         "name": settings.name,
         "instance": settings.instance,
@@ -108,9 +122,7 @@ def build_listening(settings: ListeningSettings, timeouts: InstallTimeouts) -> b
         "authority": hashlib.sha256(settings.credentials.authority).hexdigest(),
         "program": host_requests.RECEIVE,
         "sources": {system: host_requests.sources(system) for system in host_requests.SYSTEMS},
-        "order": host_requests.install_order(
-            instance=settings.instance, credentials=settings.credentials, listen=settings.listen, only=True
-        ),
+        "order": {**order, "keeps_newer": True},
         "waits": timeouts._asdict(),
     }
     return _archive("enrol_here", document, _HERE, {})
@@ -127,7 +139,8 @@ def _archive(
     buffer = io.BytesIO()
     buffer.write(b"#!/usr/bin/env python3\n")
     with zipfile.ZipFile(buffer, "w") as archive:
-        bundle.add(archive, "__main__.py", _MAIN.replace("{client}", client).encode())
+        main = _MAIN.replace("{client}", client).replace("{purpose}", _PURPOSES[client]).encode()
+        bundle.add(archive, "__main__.py", main, zipfile.ZIP_STORED)
         for name, path in files.items():
             bundle.add(archive, f"{name}.py", b"" if path is None else bundle.bare(path.read_bytes()))
         bundle.add(archive, "settings.json", json.dumps(document).encode("ascii"))

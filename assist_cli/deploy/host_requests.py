@@ -29,7 +29,9 @@ _EXECUTE = (
 )
 RECEIVE = _EXECUTE % "sys.stdin.buffer.readline().decode()"  # it contains no quotes, so it can be quoted
 # The modules that are sent, by os.name of the machine. The last one has the entry.
-_HOST_COMMON = tuple(f"assist_cli.deploy.host.{name}" for name in ("changes", "machine", "bytecode", "orders"))
+_HOST_COMMON = tuple(
+    f"assist_cli.deploy.host.{name}" for name in ("changes", "certificate", "machine", "bytecode", "orders")
+)
 _MODULES = {
     "posix": (
         *("agentd.disk", "agentd.platform", "agentd.posix.permissions"),

@@ -61,8 +61,11 @@ class Credentials:
 def agent_credentials(home: Home, controller: str, instance: str, now: datetime, *, dials: bool = False) -> Credentials:
     """Make a key and a certificate for the agent of an instance, by its id; ``dials``: it also connects to a broker.
 
-    Raises FileFailure.
+    It is newer than the certificates that were revoked. Raises FileFailure.
     """
+    found = revoked.read(home).get(instance)
+    if found is not None:
+        now = max(now, datetime.fromtimestamp(found.second + 1, timezone.utc))
     issued = _authority(home, controller, now).issue(instance, "agent", now, is_client=dials)
     _reopen(home, instance)
     return issued
@@ -73,11 +76,22 @@ def enrolment_credentials(home: Home, controller: str, enrolment: str, now: date
     return _authority(home, controller, now).issue(enrolment, "enrolment", now, until=until)
 
 
-def revoke(home: Home, instance: str, now: datetime) -> None:
-    """Refuse the certificates of an agent that were made until now. Raises FileFailure."""
+def revoke(home: Home, instance: str, now: datetime, *, is_closed: bool = True) -> None:
+    """Refuse the certificates of an agent that were made until now.
+
+    ``is_closed``: also shut the instance out until it gets a new one. Raises FileFailure.
+    """
+    second = int(now.timestamp())
     with home.locked(home.pki):
-        found = revoked.read(home)
-        revoked.write(home, {**found, instance: Revocation(int(now.timestamp()), is_closed=True)})
+        found = {name: each for name, each in revoked.read(home).items() if each.is_closed or not _is_past(each, now)}
+        known = found.get(instance, Revocation(second, is_closed=False))
+        changed = Revocation(max(second, known.second), is_closed or known.is_closed)
+        revoked.write(home, {**found, instance: changed})
+
+
+def _is_past(revocation: Revocation, now: datetime) -> bool:
+    """Return True if all certificates of a revocation have expired."""
+    return now.timestamp() - revocation.second > LIFETIME.total_seconds()
 
 
 def _reopen(home: Home, instance: str) -> None:

@@ -59,7 +59,8 @@ class Health(NamedTuple):
 
     ``error_code`` and ``error`` are empty when the agent answered; else all other fields are unknown. ``uptime`` is in
     seconds. ``clock_offset`` is how many seconds the agent's clock is ahead of ours. ``guard`` is the report of the
-    agent's guard, None without one. ``knows_epochs``: the agent refuses a controller that was replaced.
+    agent's guard, None without one. ``knows_epochs``: the agent refuses a controller that was replaced. ``enrolment``:
+    see Instance.
     """
 
     agent: str = ""
@@ -76,6 +77,7 @@ class Health(NamedTuple):
     guard: Mapping[str, Any] | None = None
     knows_epochs: bool = False
     facts: Facts = MappingProxyType({})
+    enrolment: str = ""
     error_code: str = ""
     error: str = ""
     hint: str = ""

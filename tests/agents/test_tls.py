@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from agentd.wire import protocol
-from assist_cli.agents import address
+from assist_cli.agents import address, revoked
 from assist_cli.agents.client import Client
 from assist_cli.deploy import pki
 from assist_cli.errors import (
@@ -36,9 +36,9 @@ OTHER = "i-01kbdk5g8w3m9v6yx2r4hq7cn0"
 DAY = timedelta(days=1)
 
 
-def reach(place: Place, controller: str = CONTROLLER) -> None:
+def reach(place: Place, controller: str = CONTROLLER, way: str = "tls") -> None:
     async def work() -> None:
-        client = await place.connect("tls", controller)
+        client = await place.connect(way, controller)
         client.close()
 
     asyncio.run(work())
@@ -102,6 +102,28 @@ def test_a_revoked_agent_is_refused_at_every_kind_of_address(place: Place) -> No
     (place.home.pki / "revoked.json").write_bytes(b"{")
     with pytest.raises(FileFailure, match="damaged"):
         asyncio.run(place.connect("unix"))
+
+
+def test_older_certificates_are_refused_after_a_renewal_that_shuts_nothing_out(place: Place) -> None:
+    now = datetime.now(timezone.utc)
+    place.start()
+    pki.revoke(place.home, place.instance, now, is_closed=False)
+    assert "its certificate is revoked" in refused(place).message
+    reach(place, way="unix")  # where no certificate is shown
+    made = pki.agent_credentials(place.home, CONTROLLER, place.instance, now)  # in the same second
+    place.agent.stop()
+    place.put(made)
+    place.start()
+    reach(place)
+
+
+def test_revocations_of_certificates_that_have_expired_are_forgotten(place: Place) -> None:
+    now = datetime.now(timezone.utc).replace(microsecond=0)
+    pki.revoke(place.home, place.instance, now, is_closed=False)
+    pki.revoke(place.home, OTHER, now + pki.LIFETIME, is_closed=True)
+    assert revoked.read(place.home).keys() == {place.instance, OTHER}
+    pki.revoke(place.home, OTHER, now + pki.LIFETIME + timedelta(seconds=2), is_closed=False)
+    assert [(name, each.is_closed) for name, each in revoked.read(place.home).items()] == [(OTHER, True)]
 
 
 # the agent is not the expected one

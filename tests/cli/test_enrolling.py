@@ -7,6 +7,7 @@ import io
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import zipfile
@@ -203,6 +204,26 @@ def test_a_machine_that_is_killed_midway_is_enrolled_by_the_next_attempt(
 
 
 @pytest.mark.long
+def test_ctrl_c_on_a_machine_undoes_the_installation(
+    assist: Application, installed: Program, broker: HomeBroker, machines: Machines, tmp_path: Path
+) -> None:
+    file = tmp_path / "file.pyz"
+    assert assist("instance", "enroll", "--out", file).returncode == 0
+    with serving(installed):
+        with machines.start("one", file, "--name", "pos") as process:
+            assert process.stdout is not None
+            while not process.stdout.readline().startswith("- copy agentd"):
+                pass
+            process.send_signal(signal.SIGINT)
+            _, stderr = process.communicate(timeout=GUARD)
+        hint = "hint: run it again: nothing is done twice"
+        assert (process.returncode, stderr) == (130, f"error: interrupted\n{hint}\n")
+        assert [path.name for path in machines.agent("one").iterdir()] == ["agentd.enrolment"]
+        assert machines.run("one", file, "--name", "pos").returncode == 0
+    assert (used(assist), names(assist)) == ([("used up", 1)], ["pos"])
+
+
+@pytest.mark.long
 def test_it_waits_for_a_server_and_says_what_is_missing(
     assist: Application, installed: Program, broker: HomeBroker, machines: Machines, tmp_path: Path
 ) -> None:
@@ -358,6 +379,7 @@ def test_every_python_enrols_or_says_why_not(
         (["--activation", "e-1", "--uses", "2"], 2, b"cannot change an activation"),
         (["--activation", "e-1"], 66, b"cannot find an enrolment 'e-1': there is none"),
         ([], 65, b"hint: to make one: assist broker init tls://HOST"),
+        ([], 65, b"without one, for one machine: assist instance enroll --listen ADDRESS:PORT"),
     ],
 )
 def test_what_cannot_be_enrolled_is_refused(

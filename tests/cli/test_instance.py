@@ -189,7 +189,12 @@ def test_a_stop_on_one_leaves_the_other(assist: Application, installed: Program,
     assert stopped["InvokeStatus"] == "Running"
     busy = assist("instance", "remove", "web2")
     assert busy.returncode == 65
-    assert b"invocations in progress: 1" in busy.stderr
+    assert b"cannot remove the instance 'web2': invocations in progress: 1" in busy.stderr
+    assert b"--force" not in busy.stderr
+    busy = assist("instance", "uninstall", "web2")
+    assert busy.returncode == 65
+    assert b"cannot uninstall the instance 'web2': invocations in progress: 1" in busy.stderr
+    assert b"with --force they continue, and their results are lost" in busy.stderr
     refused(assist, 66, "stop", id, "-i", "web7")
     assert document(assist, "stop", id)["InvokeStatus"] == "Stopped"
 
@@ -262,7 +267,7 @@ def test_hostile_names_and_addresses_do_nothing(assist: Application, fleet: list
     assert not canary.exists()
 
 
-def test_the_doctor_of_an_instance(assist: Application, fleet: list[Place]) -> None:
+def test_the_doctor_of_an_instance(assist: Application, home: Path, fleet: list[Place]) -> None:
     checks = {check["Check"]: check for check in document(assist, "doctor", "web1", status=1)}
     assert {"name", "route", "certificate", "agent", "take-over", "python", "guard", "clock", "disk", "tasks"} == set(
         checks
@@ -270,6 +275,12 @@ def test_the_doctor_of_an_instance(assist: Application, fleet: list[Place]) -> N
     bad = {name for name, check in checks.items() if not check["Ok"]}
     assert bad == {"guard"}  # it was started without one, and the message must say so
     assert checks["guard"]["Hint"]
+    with contextlib.closing(sqlite3.connect(home / "assist.db", isolation_level=None)) as connection:
+        connection.execute("UPDATE instances SET enrolment = 'that of another machine' WHERE name = 'web1'")
+    checks = {check["Check"]: check for check in document(assist, "doctor", "web1", status=1)}
+    assert "assist instance upgrade web1 --rotate" in checks["identity"]["Hint"]
+    assert assist("run", "-i", "web1", "--", "true").returncode == 0
+    assert "identity" not in {check["Check"] for check in document(assist, "doctor", "web1", status=1)}
     fleet[0].agent.stop()
     text = assist("doctor", "web1")
     assert text.returncode == 69

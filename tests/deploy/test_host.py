@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shutil
+import socket
 import stat
 import subprocess
 from collections.abc import Iterator
@@ -13,13 +15,16 @@ import pytest
 
 from assist_cli import __version__
 from assist_cli.deploy import host_requests as deploy
+from assist_cli.deploy.host import machine as host_machine
 from assist_cli.deploy.host import orders
 from assist_cli.deploy.host import posix_machine as place
 from assist_cli.deploy.host.changes import Failure, Steps
 from assist_cli.deploy.host.posix_machine import PosixMachine
 from assist_cli.deploy.host.unit import unit_text
+from assist_cli.deploy.pki import Credentials
 from assist_cli.model.timeouts import DEFAULTS
 from tests.support import interpreters, processes
+from tests.support.certificates import Authority, Pair
 
 pytestmark = pytest.mark.usefixtures("starts_processes")
 
@@ -125,6 +130,52 @@ def test_a_refused_start_leaves_no_unit(machine: PosixMachine, systemd: Systemd,
     assert not systemd.unit.exists()
     assert not folder.exists()
     assert systemd.asked()[-2:] == [f"disable {place.UNIT}", "daemon-reload"]
+
+
+def test_an_interruption_takes_effect_before_the_next_step(machine: PosixMachine, folder: Path) -> None:
+    steps = Steps()
+    steps.begin("copy")
+    steps.interrupt()
+    with pytest.raises(Failure, match="interrupted"):
+        orders.install(machine, order(folder), steps)
+    assert (steps.undo(), folder.exists()) == ([], False)
+
+
+def test_a_file_keeps_a_newer_certificate_of_the_same_instance(
+    machine: PosixMachine, folder: Path, isolation: Path
+) -> None:
+    authority, other = Authority(isolation), Authority(isolation, "theirs")
+    old = authority.issue("i-1", "agent", days=(-9, 30), file="old")
+    new = authority.issue("i-1", "agent", days=(-8, 20), file="new")
+
+    def kept(given: Pair, installed: Pair, ca: Path = authority.own.certificate, **changes: Any) -> bool:
+        for name, path in (("ca.pem", ca), ("agent.pem", installed.certificate), ("agent.key", installed.key)):
+            shutil.copy(path, folder / "pki" / name)
+        (folder / "instance-id").write_text("i-1\n")
+        credentials = Credentials(
+            given.certificate.read_bytes(), given.key.read_bytes(), authority.own.certificate.read_bytes()
+        )
+        made = deploy.install_order(instance="i-1", credentials=credentials, listen=None)
+        return orders._newer_kept(machine, {**made, "keeps_newer": True, **changes}) == {}
+
+    (folder / "pki").mkdir(parents=True)
+    assert kept(old, installed=new)
+    assert not kept(new, installed=old)
+    assert not kept(new, installed=new)
+    assert not kept(old, installed=new, keeps_newer=False)
+    assert not kept(old, installed=new, instance="i-2")
+    assert not kept(old, installed=new, ca=other.own.certificate)
+    assert not kept(old, installed=Pair(new.certificate, old.key))
+    assert not kept(old, installed=Pair(old.key, old.key))
+
+
+def test_the_reason_why_an_agent_cannot_listen_leads_to_an_advice() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        assert host_machine._advice(f"127.0.0.1:{port}").startswith(f"another program uses port {port} here")
+    assert "does not have the address 192.0.2.1 itself" in host_machine._advice("192.0.2.1:7433")
+    assert "give a host name" in host_machine._advice("[2001:db8::1]:7433")
+    assert (host_machine._advice(""), host_machine._advice(f"127.0.0.1:{port}")) == ("", "")
 
 
 def test_a_failed_undo_is_reported(machine: PosixMachine, systemd: Systemd, folder: Path) -> None:

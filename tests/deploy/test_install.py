@@ -36,6 +36,8 @@ from assist_cli.operations.controller import Controller, open_controller
 from assist_cli.operations.fleet import deployment, instances
 from assist_cli.operations.fleet.connection import AgentConnection
 from assist_cli.operations.fleet.deployment import Installation, InstallRequest
+from assist_cli.operations.runs import recording
+from assist_cli.operations.runs.plans import RunRequest
 from assist_cli.paths import Home
 from tests.support import interpreters, processes, sshd
 from tests.support.agent import eventually
@@ -320,7 +322,7 @@ def test_an_older_version_is_refused(server: Sshd) -> None:
     error = refusal(lambda: send(server, "install", order(server, **of_version("7.9.0"))))
     assert isinstance(error, Conflict)
     assert error.code == "ClientNeedUpgrade"
-    assert "version 7.10.0 is installed there, and 7.9.0 is older" in error.message
+    assert "version 7.10.0 is installed, and 7.9.0 is older" in error.message
     assert everything(server.agent) == before
 
 
@@ -521,7 +523,10 @@ def test_uninstall_is_refused_while_scripts_run_without_force(controller: Contro
     assert isinstance(error, Conflict)
     assert "1 of its scripts are still running" in error.message
     assert run(controller, done.instance, "echo up") == b"up\n"
-    assert deployment.uninstall(controller, "web1", force=True, progress=lambda _: None) == []
+    with recording.recorded(controller, RunRequest(b"true", targets=Selection(("web1",)))):
+        error = refusal(lambda: deployment.uninstall(controller, "web1", force=False, progress=lambda _: None))
+        assert (type(error), "invocations in progress: 1" in error.message) == (Conflict, True)
+        assert deployment.uninstall(controller, "web1", force=True, progress=lambda _: None) == []
     gate.write_text("to the end\n")  # waits until the script reads it
 
 

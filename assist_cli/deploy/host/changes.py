@@ -34,11 +34,23 @@ class Steps:
 
     def __init__(self) -> None:
         self.current = ""
+        self._interrupted = False
         self._undo = []  # type: List[Callable[[], Any]]
 
     def begin(self, text: str) -> None:
+        """Report the next step. Raises Failure after an interruption."""
+        self.check()
         self.current = text
         say(step=text)
+
+    def interrupt(self, *_: Any) -> None:
+        """Handle a signal. It takes effect between two steps, where everything done is known and can be undone."""
+        self._interrupted = True
+
+    def check(self) -> None:
+        """Raise Failure after an interruption."""
+        if self._interrupted:
+            raise Failure("interrupted")
 
     def can_undo(self, back: Callable[[], Any]) -> None:
         self._undo.append(back)

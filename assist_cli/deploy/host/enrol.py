@@ -66,7 +66,7 @@ def main(settings: Words) -> int:
     chosen = parser.parse_args()
     settings["new"] = chosen.new
     try:
-        check_python()
+        check_python("enrol this machine")
         if chosen.proxy is not None:
             settings["proxy"] = given_proxy(chosen.proxy)
         settings["token"] = settings["token"] or _token()
@@ -162,9 +162,12 @@ def _run(link: Link, words: Words) -> None:
         except (OSError, ProtocolError, ControllerUnreachable) as error:
             lost = error
     status = program.wait()
+    if lost is None:
+        link.send({"exit": status})
+    if program.interrupted:
+        raise KeyboardInterrupt
     if lost is not None:
         raise lost
-    link.send({"exit": status})
 
 
 def _show(line: bytes, link: Link) -> None:

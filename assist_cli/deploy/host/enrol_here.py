@@ -22,6 +22,13 @@ from assist_cli.deploy.host.client import (
     step_of,
 )
 
+# Its controller has upgraded the agent since it made the file.
+_TOO_OLD = (
+    "this file is too old to repair it; on the controller: assist instance upgrade %(name)s; if that does not reach "
+    "it, make a new file there"
+)
+_UNCHANGED = "nothing was changed here"
+
 Words = Dict[str, Any]
 
 
@@ -34,7 +41,7 @@ def main(settings: Words) -> int:
         epilog="Run it as %s. It can be repeated, and is for this machine alone." % ADMINISTRATOR,
     ).parse_args()
     try:
-        check_python()
+        check_python("install the agent")
         found = _carry_out(settings, "look", {})
         _check_agent(settings, found)
         _carry_out(settings, "install", settings["order"])
@@ -42,6 +49,8 @@ def main(settings: Words) -> int:
         return fail(str(denied), denied.hint, FAILED)
     except KeyboardInterrupt:
         return fail("interrupted", "run it again: nothing is done twice", 130)
+    if found["instance"] not in (None, settings["instance"]):
+        say(sys.stdout, "note: it replaces the agent of the instance %s, which had no controller" % found["instance"])
     for note in boot_notes(found):
         say(sys.stdout, "note: %s" % note)
     say(sys.stdout, "Installed as %(name)s (%(instance)s)" % settings)
@@ -52,13 +61,13 @@ def main(settings: Words) -> int:
 
 
 def _check_agent(settings: Words, found: Words) -> None:
-    """Raise Denied if this machine has another agent."""
+    """Raise Denied if this machine has another agent; one without an authority, as of a package, is replaced."""
     if found["authority"] not in (None, settings["authority"]):
         raise Denied(
             "cannot install an agent here: there is one that belongs to another controller",
             "to take it over: delete %s, and repeat" % os.path.join(found["home"], "pki", "ca.pem"),
         )
-    if found["instance"] not in (None, settings["instance"]):
+    if found["authority"] is not None and found["instance"] not in (None, settings["instance"]):
         raise Denied(
             "cannot install an agent here: there is one already, of the instance %s" % found["instance"],
             "from its controller: assist instance upgrade NAME; to make this machine a new instance: delete %s, and "
@@ -80,9 +89,12 @@ def _carry_out(settings: Words, verb: str, order: Words) -> Words:
             say(sys.stdout, "- %s" % step_of(words))
         last = words if isinstance(words, dict) and words else last
     status = program.wait()
-    if isinstance(last.get("result"), dict):
+    if isinstance(last.get("result"), dict) and (verb == "install" or not program.interrupted):
         return last["result"]  # type: ignore[no-any-return]
+    if program.interrupted and not last.get("left"):
+        raise KeyboardInterrupt
     why = str(last.get("error") or "the program ended with status %d" % status)
     step = " at the step '%s'" % last["step"] if last.get("step") else ""
     left = "these changes could not be undone: " + "; ".join(last["left"]) if last.get("left") else ""
-    raise Denied("cannot install the agent%s: %s" % (step, why), last.get("hint") or left or "nothing was changed here")
+    hint = _TOO_OLD % settings if last.get("code") == "ClientNeedUpgrade" else last.get("hint") or ""
+    raise Denied("cannot install the agent%s: %s" % (step, why), "; ".join(filter(None, (hint, left))) or _UNCHANGED)

@@ -3,8 +3,10 @@
 ``posix_machine`` and ``windows_machine`` have the parts that depend on the system.
 """
 
+import errno
 import json
 import os
+import socket
 import time
 from typing import Any, Dict, Iterator, List
 
@@ -101,9 +103,15 @@ class Machine:
         """Return the text of the log file of guard and agent, empty if they have none."""
         return (read(self.path("agentd.log")) or b"").decode("utf-8", "replace").replace("\r\n", "\n")
 
+    def settings(self) -> Dict[str, str]:
+        """Return the settings in agentd.conf."""
+        lines = (read(self.path("agentd.conf")) or b"").decode("utf-8-sig", "replace").splitlines()
+        pairs = (line.split("#", 1)[0].partition("=") for line in lines)
+        return {name.strip(): value.strip() for name, _, value in pairs}
+
     def wait_for(self, version: str) -> None:
         """Wait until the agent of this version answers, or until its guard has seen it end. Raises Failure."""
-        why = "it does not listen"
+        why, hint = "it does not listen", ""
         for _ in self.moments("start"):
             found = self.answers()
             if found == version:
@@ -112,9 +120,10 @@ class Machine:
                 why = "version %s answers" % found
             if self.guard() and self.report().get("restarts"):
                 why = self.report()["last_restart"]["why"]
+                hint = _advice(self.settings().get("listen", ""))
                 break
         said = [line for line in self.log().splitlines() if " guard: " not in line][-1:]
-        raise Failure("the agent does not start: %s" % (said[0] if said else why))
+        raise Failure("the agent does not start: %s" % (said[0] if said else why), hint=hint)
 
     def moments(self, wait: str) -> Iterator[None]:
         """Yield between checks, as long as this wait may take: no event shows a change in another program."""
@@ -122,6 +131,28 @@ class Machine:
         while time.monotonic() < end:
             yield
             time.sleep(self.waits["look"])
+
+
+def _advice(listen: str) -> str:
+    """Return the advice for an agent that cannot listen on ADDRESS:PORT; empty if it can, or does not."""
+    address, _, port = listen.rpartition(":")
+    if not port.isdigit():
+        return ""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    try:
+        with socket.socket(family, socket.SOCK_STREAM) as probe:
+            if os.name != "nt":  # as the agent does; on Windows it would share a port in use
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind((address.strip("[]"), int(port)))
+    except OSError as error:
+        if error.errno == errno.EADDRNOTAVAIL:
+            return (
+                "this machine does not have the address %s itself (NAT, cloud): give a host name in place of it, so "
+                "that the agent listens on all addresses" % address
+            )
+        if error.errno == errno.EADDRINUSE:
+            return "another program uses port %s here: stop it, or choose another port" % port
+    return ""
 
 
 # The names of an agent's files in its folder, and of its folders.

@@ -12,6 +12,7 @@ of JSON::
 import base64
 import hashlib
 import os
+import signal
 import ssl
 import subprocess
 import sys
@@ -19,13 +20,17 @@ from typing import Any, Dict, List, Optional
 
 from agentd.disk import patiently
 from assist_cli.deploy.host.bytecode import compiled
+from assist_cli.deploy.host.certificate import is_newer
 from assist_cli.deploy.host.changes import Failure, Steps, check_folder, make_folder, put, read, remove, say
 from assist_cli.deploy.host.machine import Machine, Order
+
+_CREDENTIALS = ("pki/ca.pem", "pki/agent.pem", "pki/agent.key")
 
 
 def carry_out(verb: str, order: Order, machine: Machine) -> None:
     """Carry out one action and report it. The parameter ``waits`` has the timeouts (see ``machine.Waits``)."""
     steps = Steps()
+    signal.signal(signal.SIGINT, steps.interrupt)
     try:
         actions = {"look": look, "enrol": enrol, "install": install, "uninstall": uninstall}
         if verb in ("enrol", "install"):
@@ -33,6 +38,7 @@ def carry_out(verb: str, order: Order, machine: Machine) -> None:
             make_folder(machine.home, steps)
             machine.lock(steps)
         result = actions[verb](machine, order, steps)
+        steps.check()
         say(result=result)
     except Failure as failure:
         say(error=str(failure), code=failure.code, hint=failure.hint, step=steps.current, left=steps.undo())
@@ -83,7 +89,7 @@ def install(machine: Machine, order: Order, steps: Steps) -> Dict[str, Any]:
 
     ``order``: version, archive (base64), sha256, files to write (name → [base64, mode]), unwanted files, conf (name →
     value, None to remove it) to set in agentd.conf, instance (the id of a new agent; with rotate also of an existing
-    one).
+    one), keeps_newer (see ``_newer_kept``).
     """
     steps.begin("copy agentd-%s.pyz" % order["version"])
     archive = base64.b64decode(order["archive"])
@@ -93,9 +99,9 @@ def install(machine: Machine, order: Order, steps: Steps) -> Dict[str, Any]:
     before, ran = machine.version(), machine.runs()
     if before and _numbers(before) > _numbers(order["version"]):
         raise Failure(
-            "version %s is installed there, and %s is older" % (before, order["version"]),
+            "version %s is installed, and %s is older" % (before, order["version"]),
             "ClientNeedUpgrade",
-            "upgrade this Assist, or uninstall the agent there first",
+            "upgrade Assist on the controller, or uninstall the agent first",
         )
     if ran:
         steps.can_undo(lambda: None if machine.runs() else machine.start())
@@ -103,12 +109,16 @@ def install(machine: Machine, order: Order, steps: Steps) -> Dict[str, Any]:
     put(machine.path(name), compiled(archive), 0o700, steps)
     _try(machine.path(name), order["version"])
 
-    steps.begin("write its key, certificate and settings")
+    files = _newer_kept(machine, order)
+    if files == order["files"]:
+        steps.begin("write its key, certificate and settings")
+    else:
+        steps.begin("write its settings, and keep its key and certificate, which are newer than those of this file")
     if order["rotate"] or not os.path.exists(machine.path("instance-id")):
         put(machine.path("instance-id"), order["instance"].encode("ascii") + b"\n", 0o600, steps)
-    if order["files"]:
+    if files:
         make_folder(machine.path("pki"), steps)
-    for place, (content, mode) in sorted(order["files"].items()):
+    for place, (content, mode) in sorted(files.items()):
         put(machine.path(*place.split("/")), base64.b64decode(content), mode, steps)
     for place in order["unwanted"]:
         remove(machine.path(*place.split("/")), steps)
@@ -127,6 +137,21 @@ def install(machine: Machine, order: Order, steps: Steps) -> Dict[str, Any]:
 
 def _numbers(version: str) -> List[int]:
     return [int(part) if part.isdigit() else 0 for part in version.split(".")]
+
+
+def _newer_kept(machine: Machine, order: Order) -> Dict[str, Any]:
+    """Return the files to write. An order with ``keeps_newer`` does not replace a newer certificate by its own.
+
+    It must be of the same instance and the same authority.
+    """
+    files = order["files"]  # type: Dict[str, Any]
+    if not order.get("keeps_newer") or read(machine.path("instance-id")) != order["instance"].encode("ascii") + b"\n":
+        return files
+    authority, certificate, key = (machine.path(*name.split("/")) for name in _CREDENTIALS)
+    given = [base64.b64decode(files[name][0]) for name in _CREDENTIALS]
+    if read(authority) != given[0] or not is_newer(certificate, key, given[1]):
+        return files
+    return {name: files[name] for name in files if name not in _CREDENTIALS}
 
 
 def _try(archive: str, version: str) -> None:

@@ -96,7 +96,7 @@ class WindowsMachine(Machine):
         return task_version(read(self.path(_DEFINITION)) or b"")
 
     def choose(self, archive: str, steps: Steps) -> None:
-        settings = self._settings()
+        settings = self.settings()
         if not settings.get("listen") and not settings.get("dial"):
             raise Failure(
                 "it was installed by hand: its agentd.conf has neither 'listen' nor 'dial', which its command line has",
@@ -112,12 +112,6 @@ class WindowsMachine(Machine):
         if self.managed:
             self._register()
             self._open_port(settings.get("listen", "").rpartition(":")[2], steps, is_new)
-
-    def _settings(self) -> Dict[str, str]:
-        """Return the settings in agentd.conf."""
-        lines = (read(self.path("agentd.conf")) or b"").decode("utf-8-sig", "replace").splitlines()
-        pairs = (line.split("#", 1)[0].partition("=") for line in lines)
-        return {name.strip(): value.strip() for name, _, value in pairs}
 
     def _words(self, archive: str) -> Tuple[str, str]:
         """Return the program and the arguments that start the guard."""

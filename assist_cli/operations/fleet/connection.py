@@ -20,6 +20,11 @@ T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
+_UNSEEN = (
+    "it has never answered: run its file there, or start its agent if it was installed in another way; check its "
+    "address, and let its firewall accept the port"
+)
+
 
 class AgentConnection:
     """A connection to the agent of one instance. Close it, or use it as a context manager."""
@@ -63,7 +68,7 @@ class AgentConnection:
     async def _connect(self) -> Client:
         if self._controller.connect is not None:
             return await self._controller.connect(self._instance.id)
-        return await connect(self._controller, self._instance.address, self._instance.id)
+        return await connect(self._controller, self._instance.address, self._instance)
 
     async def retry(self, work: Callable[[Client], Awaitable[T]], *, restarts: bool = False) -> T:
         """Run ``work`` on the connection. Retry on a new connection after each loss, with back-off.
@@ -93,10 +98,10 @@ class AgentConnection:
         self.close()
 
 
-async def connect(controller: Controller, target: str, instance: str | None = None) -> Client:
+async def connect(controller: Controller, target: str, instance: Instance | None = None) -> Client:
     """Connect to the agent at the address ``target`` and exchange greetings. Create or renew the certificate if due.
 
-    Raises FileFailure, and the errors of ``address.connect``.
+    With ``instance``, accept only its agent. Raises FileFailure, and the errors of ``address.connect``.
     """
     name = controller.id
     if target.startswith("tls:"):
@@ -114,9 +119,13 @@ async def connect(controller: Controller, target: str, instance: str | None = No
             home=controller.home,
             controller=name,
             timeouts=controller.timeouts.agent,
-            instance=instance,
+            instance=instance and instance.id,
             epoch=controller.epoch,
         )
+    except (ClientNotRunning, ClientNotOnline) as error:
+        if instance is not None and instance.heard is None and target.startswith("tls:"):
+            error.hint = _UNSEEN
+        raise
     except ControllerReplaced as error:
         controller.refusals.append(error.epoch)
         raise
@@ -135,6 +144,10 @@ async def greet(controller: Controller, target: str) -> Greeting:
     """Return the greeting of the agent at an address: its id and system. Raises the errors of ``connect``."""
     client = await connect(controller, target)
     client.close()
+    if target != address.LOCAL:
+        from assist_cli.agents import revoked
+
+        revoked.refuse_closed(controller.home, client.greeting.instance, target)
     return client.greeting
 
 

@@ -10,6 +10,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from typing import Any, TypeVar
 
 from assist_cli import __version__, codes
@@ -254,13 +255,13 @@ async def upgrade_all(
 
 
 def uninstall(controller: Controller, name: str, *, force: bool, progress: Progress) -> list[str]:
-    """Stop the agent of an instance, uninstall it, and remove the instance. Its history stays.
+    """Stop the agent of an instance, uninstall it, and remove the instance. Its history stays, its key is revoked.
 
     Refused while its scripts run. With ``force`` they continue, and their results are lost. Returns the remaining files
     of its folder there, which are not the agent's. Raises NotFound, Conflict, AgentError, InstallFailed.
     """
     instance = instances.get(controller, name)
-    instances.refuse_in_use(controller.database, instance)
+    instances.refuse_in_use(controller.database, instance, "uninstall", force=force)
     way = route.parse(instance.address)
     if isinstance(way, route.Local):
         raise Conflict(
@@ -275,7 +276,9 @@ def uninstall(controller: Controller, name: str, *, force: bool, progress: Progr
     except (ClientNotOnline, ClientNotRunning) as error:
         error.hint += f"; if the machine no longer exists: assist instance remove {instance.name}"
         raise
-    instances.remove(controller, instance.name)
+    instances.remove(controller, instance.id, force=force)
+    if controller.home.authority.exists():
+        pki.revoke(controller.home, instance.id, controller.now(), is_closed=False)
     _note(controller, "instance.uninstall", instance, f"at {instance.address}")
     return left
 
@@ -347,19 +350,22 @@ async def _upgrade(controller: Controller, connection: AgentConnection, instance
     timeouts = controller.timeouts.install
     place = await _place_of(controller, client, instance)
     dial = None
+    now = controller.now()
     if rotate:
         is_brokered = isinstance(route.parse(instance.address), route.Nats)
         dials = is_brokered or (place.dials and broker_folder.exists(controller.home))
-        now = controller.now()
-        credentials = pki.agent_credentials(controller.home, controller.id, instance.id, now, dials=dials)
+        made = now + timedelta(seconds=1)  # later than all that are revoked below
+        credentials = pki.agent_credentials(controller.home, controller.id, instance.id, made, dials=dials)
         dial = dialling.settings(controller, instance.id) if dials else None
     order = host_requests.install_order(instance=instance.id, credentials=credentials, listen=None, dial=dial)
     job = UnrecordedTask(controller, place.script("install", order, timeouts))
     await _within(timeouts.script, _run_with_retry(connection, job), instance, "upgrade")
     host_requests.read_answers(bytes(job.written), instance.name, "upgrade")
     connection.close()  # it may lead to the replaced agent
-    asking = connection.retry(_version, restarts=True)
-    return Upgrade(instance, before, await _within(timeouts.start, asking, instance, "upgrade"))
+    after = await _within(timeouts.start, connection.retry(_version, restarts=True), instance, "upgrade")
+    if rotate:
+        pki.revoke(controller.home, instance.id, now, is_closed=False)
+    return Upgrade(instance, before, after)
 
 
 async def _version(client: Client) -> str:

@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import BinaryIO
 
 from assist_cli import codes
-from assist_cli.agents import revoked
+from assist_cli.agents import broker_folder, revoked
 from assist_cli.agents.answers import Greeting
+from assist_cli.agents.broker_folder import BrokerSettings
 from assist_cli.deploy import enrolment_file, pki
 from assist_cli.deploy.broker import admission
 from assist_cli.deploy.host_answers import Found
@@ -59,7 +60,7 @@ def create(controller: Controller, request: EnrolmentRequest, *, also: Also = no
     Raises InvalidParameter, QuotaExceeded, and Conflict if this home has no broker of its own.
     """
     made = _made(controller, request)
-    admission.owned(controller.home)
+    _broker(controller)
     return made, _add(controller, made, also)
 
 
@@ -150,7 +151,7 @@ def file(controller: Controller, enrolment: Enrolment, token: Secret, proxy: str
     no machine would be admitted by it, Conflict without a broker, FileFailure.
     """
     home, now = controller.home, controller.now()
-    settings = admission.owned(home)
+    settings = _broker(controller)
     if proxy:
         dialling.proxy(proxy)  # a wrong one is refused here and now
     _refuse_closed(enrolment, controller, is_known=False)
@@ -185,7 +186,7 @@ def write(controller: Controller, request: EnrolmentRequest, path: Path, proxy: 
     Raises Conflict if the file exists or this home has no broker of its own; as ``create`` and ``file``.
     """
     made = _made(controller, request)
-    admission.owned(controller.home)
+    _broker(controller)
     with new_file(path) as out:
         out.write(file(controller, made, code(controller, made.id), proxy))
         out.flush()
@@ -196,10 +197,20 @@ def write(controller: Controller, request: EnrolmentRequest, path: Path, proxy: 
 def write_known(controller: Controller, wanted: str, path: Path, proxy: str | Secret = "") -> Enrolment:
     """Write a file of an enrolment that exists, without its token. Raises NotFound; as ``write``."""
     found = get(controller.database, wanted)
-    admission.owned(controller.home)
+    _broker(controller)
     with new_file(path) as out:
         out.write(file(controller, found, Secret(""), proxy))
     return found
+
+
+def _broker(controller: Controller) -> BrokerSettings:
+    """Return the settings of the broker of this home. Raises Conflict, with the way to do without one."""
+    try:
+        return admission.owned(controller.home)
+    except Conflict as error:
+        if not broker_folder.exists(controller.home):
+            error.hint += "; without one, for one machine: assist instance enroll --listen ADDRESS:PORT --out FILE"
+        raise
 
 
 @contextlib.contextmanager

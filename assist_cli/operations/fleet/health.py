@@ -69,6 +69,7 @@ async def hear(client: Client) -> Health:
         guard=answer["guard"],
         knows_epochs="epochs" in greeting.features,
         facts=greeting.facts,
+        enrolment=greeting.enrolment,
     )
 
 
@@ -101,7 +102,7 @@ async def ask(controller: Controller, instance: Instance) -> Health:
     """Connect to this instance and return its health, or the error."""
     seconds = controller.timeouts.agent.health
     try:
-        client = await connection.connect(controller, instance.address, instance.id)
+        client = await connection.connect(controller, instance.address, instance)
         try:
             return await asyncio.wait_for(hear(client), seconds)
         finally:

@@ -180,8 +180,11 @@ def rename(controller: Controller, name: str, new_name: str) -> Instance:
     return changed
 
 
-def remove(controller: Controller, name: str, *, also: Also = nothing_more) -> Instance:
-    """Remove an instance. Its agent and its history stay. Raises NotFound, Conflict while something runs on it."""
+def remove(controller: Controller, name: str, *, force: bool = False, also: Also = nothing_more) -> Instance:
+    """Remove an instance. Its agent and its history stay.
+
+    Raises NotFound, and Conflict while scripts run on it (not with ``force``) or a schedule is to run there.
+    """
     with controller.database.transaction() as transaction:
         instance = _get(transaction, store.registered(transaction), name)
         if instance.name == LOCAL:
@@ -191,16 +194,18 @@ def remove(controller: Controller, name: str, *, also: Also = nothing_more) -> I
                 code=codes.NAME_RESERVED,
             )
         also(transaction, instance.id, (instance.id,))
-        refuse_in_use(transaction, instance)
+        refuse_in_use(transaction, instance, force=force)
         store.remove(transaction, instance.id, controller.now())
         _note(controller, transaction, "instance.remove", instance, f"at {instance.address}")
     return instance
 
 
-def chosen_to_remove(controller: Controller, wanted: Sequence[str]) -> list[Instance]:
+def chosen_to_remove(
+    controller: Controller, wanted: Sequence[str], verb: str = "remove", *, force: bool = False
+) -> list[Instance]:
     """The instances of these names, ids and targets, in their order, each once.
 
-    Raises NotFound, InvalidParameter, and Conflict if one of them cannot be removed.
+    Raises NotFound, InvalidParameter, and Conflict if one of them cannot be removed (see ``refuse_in_use``).
     """
     known = store.registered(controller.database)
     found: dict[str, Instance] = {}
@@ -211,18 +216,22 @@ def chosen_to_remove(controller: Controller, wanted: Sequence[str]) -> list[Inst
         found.update((each.id, each) for each in named)
     for each in found.values():
         if each.name != LOCAL:  # which has its own refusal
-            refuse_in_use(controller.database, each)
+            refuse_in_use(controller.database, each, verb, force=force)
     return list(found.values())
 
 
-def refuse_in_use(reader: Reader, instance: Instance) -> None:
-    """Raise Conflict while an invocation of the instance is in progress."""
-    use = store.uses(reader, [instance.id]).get(instance.id)
+def refuse_in_use(reader: Reader, instance: Instance, verb: str = "remove", *, force: bool = False) -> None:
+    """Raise Conflict while an invocation of the instance is in progress, except with ``force``, or planned.
+
+    ``verb`` is "remove", or "uninstall", which can be forced.
+    """
+    use = None if force else store.uses(reader, [instance.id]).get(instance.id)
     if use is not None and use.open:
+        forced = "; with --force they continue, and their results are lost" if verb == "uninstall" else ""
         raise Conflict(
-            f"cannot remove the instance '{instance.name}': invocations in progress: {use.open}",
+            f"cannot {verb} the instance '{instance.name}': invocations in progress: {use.open}",
             hint=f"list them: assist invocation list --status Running -i {names.quoted(instance.name)}; "
-            "then wait for them, or stop them",
+            f"then wait for them, or stop them{forced}",
             code=codes.INSTANCE_IN_USE,
         )
     from assist_cli.store import schedules  # most commands do not need it
@@ -230,7 +239,7 @@ def refuse_in_use(reader: Reader, instance: Instance) -> None:
     waiting = schedules.on_instance(reader, instance.id)
     if waiting:
         raise Conflict(
-            f"cannot remove the instance '{instance.name}': schedule {waiting[0]} is to run there",
+            f"cannot {verb} the instance '{instance.name}': schedule {waiting[0]} is to run there",
             hint=f"assist stop {waiting[0]} -i {names.quoted(instance.name)}",
             code=codes.INSTANCE_IN_USE,
         )

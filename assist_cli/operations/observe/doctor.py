@@ -41,7 +41,6 @@ FREE_BYTES = 256 * 1024 * 1024
 CLOCK_TOLERANCE = 5.0  # seconds between two clocks
 SHOWN = 3
 ROUTE = "route"  # the check that fails if the agent cannot be reached
-_UNSEEN = "it has never answered: run its file there, and let its firewall accept the port; "
 IDLE = "is not running; it starts on demand"
 
 
@@ -109,12 +108,12 @@ def examine_instance(controller: Controller, name: str) -> list[Check]:
     tags = ", ".join(f"{key}={value}" if value else key for key, value in instance.tags.items())
     checks = [Check("name", True, f"{instance.name} is {instance.id}" + (f", tags {tags}" if tags else ""))]
     if not found.is_online:
-        hint = (_UNSEEN if instance.heard is None else "") + found.hint
-        return [*checks, Check(ROUTE, False, f"{instance.address}: {found.error} ({found.error_code})", hint)]
+        return [*checks, Check(ROUTE, False, f"{instance.address}: {found.error} ({found.error_code})", found.hint)]
     return [
         *checks,
         Check(ROUTE, True, f"{instance.address} leads to {found.hostname}"),
         *_certificate_of(instance, found, controller.now()),
+        *_another(instance, found),
         _agent(instance, found),
         _take_over(instance, found),
         Check("python", True, found.python),
@@ -230,6 +229,14 @@ def _certificate_of(instance: Instance, found: Health, now: datetime) -> Iterato
         yield _ends("certificate", found.certificate_ends, now, hint)
     elif isinstance(route.parse(instance.address), route.Ssh):
         yield Check("host key", True, "matches known_hosts")
+
+
+def _another(instance: Instance, found: Health) -> Iterator[Check]:
+    """The failed check of an agent with the same identity, and another journal than that of the last run."""
+    if instance.enrolment and found.enrolment not in ("", instance.enrolment):
+        text = "it is another agent than at the last run: it was installed again, or two machines have its identity"
+        hint = f"if two have it: assist instance upgrade {quoted(instance.name)} --rotate, and remove the other one"
+        yield Check("identity", False, text, hint)
 
 
 def _ends(name: str, end: datetime, now: datetime, hint: str) -> Check:
