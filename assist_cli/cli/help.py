@@ -100,11 +100,11 @@ giving a parameter is enough.
 
 In the script. Keys have letters, digits, - and _; case is ignored; 20 at most.
   {{key|sh}}            the value as one quoted word of a shell: safe
-  "$ASSIST_PARAM_KEY"   the value as an environment variable: safe; in PowerShell
-                        $env:ASSIST_PARAM_KEY; in Bat !ASSIST_PARAM_KEY!, after
-                        setlocal EnableDelayedExpansion
+  "$ASSIST_PARAM_KEY"   the value as an environment variable: safe
   {{key}}               the value as it is; it can become code of the script
   {{ACS::InstanceId}}   built in, as InstanceName, InvokeId, CommandId, RegionId
+The variable is $env:ASSIST_PARAM_KEY in PowerShell. In Bat it is
+!ASSIST_PARAM_KEY!, after setlocal EnableDelayedExpansion.
 
 Values
   -p service=nginx

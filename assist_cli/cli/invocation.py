@@ -36,7 +36,7 @@ stop_app = options.application()
 app.add_typer(history_app)
 
 
-@dataclass(eq=False, repr=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class MemberOptions(targets.TargetOptions):
     """Options that select instances of an invocation."""
 

@@ -43,7 +43,7 @@ def interval(text: str) -> float:
 _FREQUENCY = r"cannot use the frequency '.*?': "
 
 
-@dataclass(eq=False, repr=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class ScheduleOptions(Group):
     """Options of periodic invocations, and of one-time runs at a later time."""
 
@@ -157,7 +157,7 @@ def _queue_time(text: str) -> float:
     return seconds
 
 
-@dataclass(eq=False, repr=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class QueueOptions(Group):
     """The option for targets that are offline."""
 
@@ -184,7 +184,7 @@ class QueueOptions(Group):
         return timedelta(seconds=self.queue)
 
 
-@dataclass(eq=False, repr=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class WaveOptions(Group):
     """Options of a rollout: canary, batches, and a limit of failures."""
 
@@ -224,7 +224,7 @@ def _share(text: str, option: str, *, least: int) -> Share:
         raise UsageError(error.message, hint=error.hint) from None
 
 
-@dataclass(eq=False, repr=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class WatchOptions(Group):
     """Options that limit how long a command waits."""
 
@@ -235,7 +235,7 @@ class WatchOptions(Group):
     patience: options.Patience = None
 
 
-@dataclass(eq=False, repr=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class FileOptions(Group):
     """The option for output as files."""
 
@@ -254,7 +254,7 @@ class FileOptions(Group):
         return self.outdir
 
 
-@dataclass(eq=False, repr=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class ViewOptions(Group):
     """Options of the output of several instances."""
 
@@ -273,7 +273,7 @@ class ViewOptions(Group):
         return Look(self.live, self.gather)
 
 
-@dataclass(eq=False, repr=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class NotifyOptions(Group):
     """Options of the notification of the outcome."""
 

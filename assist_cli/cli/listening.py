@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from assist_cli.operations.server.server import Service
 
 
-@dataclass(eq=False, repr=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Listening(Group):
     """Options of the web console, the HTTP API and the metrics of a server."""
 

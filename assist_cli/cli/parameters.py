@@ -23,7 +23,7 @@ Secrets = Annotated[
 ]
 
 
-@dataclass(eq=False, repr=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class ParameterOptions(Group):
     """Options with values for the parameters of a script."""
 

@@ -24,7 +24,7 @@ _LANGUAGES = {CommandType.BAT: "bat", CommandType.POWERSHELL: "powershell"}
 _INTERPRETERS = (("python", "python"), ("perl", "perl"), ("ruby", "ruby"), ("node", "javascript"), ("awk", "awk"))
 
 
-@dataclass(eq=False, repr=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class ScriptOptions(Group):
     """Options that give a script."""
 

@@ -33,7 +33,7 @@ Tags = Annotated[
 ]
 
 
-@dataclass(eq=False, repr=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class TargetOptions(Group):
     """Options that select the targets of a command."""
 

@@ -2,7 +2,7 @@
 
 A group of options is a frozen dataclass. A command takes it as one argument; Typer reads each field as a parameter::
 
-    @dataclass(eq=False, repr=False)
+    @dataclass(frozen=True, eq=False, repr=False)
     class WaveOptions(Group):
         heading = WAVES
         canary: Annotated[int | None, typer.Option("--canary", help="Start N instances first.")] = None

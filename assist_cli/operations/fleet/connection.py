@@ -68,7 +68,7 @@ class AgentConnection:
     async def _connect(self) -> Client:
         if self._controller.connect is not None:
             return await self._controller.connect(self._instance.id)
-        return await connect(self._controller, self._instance.address, self._instance)
+        return await connect_to(self._controller, self._instance)
 
     async def retry(self, work: Callable[[Client], Awaitable[T]], *, restarts: bool = False) -> T:
         """Run ``work`` on the connection. Retry on a new connection after each loss, with back-off.
@@ -98,10 +98,20 @@ class AgentConnection:
         self.close()
 
 
-async def connect(controller: Controller, target: str, instance: Instance | None = None) -> Client:
+async def connect_to(controller: Controller, instance: Instance) -> Client:
+    """Connect to the agent of an instance. Raises as ``connect``."""
+    try:
+        return await connect(controller, instance.address, instance.id)
+    except (ClientNotRunning, ClientNotOnline) as error:
+        if instance.heard is None and instance.address.startswith("tls:"):
+            error.hint = _UNSEEN
+        raise
+
+
+async def connect(controller: Controller, target: str, instance: str | None = None) -> Client:
     """Connect to the agent at the address ``target`` and exchange greetings. Create or renew the certificate if due.
 
-    With ``instance``, accept only its agent. Raises FileFailure, and the errors of ``address.connect``.
+    With the id of an ``instance``, accept only its agent. Raises FileFailure, and the errors of ``address.connect``.
     """
     name = controller.id
     if target.startswith("tls:"):
@@ -119,13 +129,9 @@ async def connect(controller: Controller, target: str, instance: Instance | None
             home=controller.home,
             controller=name,
             timeouts=controller.timeouts.agent,
-            instance=instance and instance.id,
+            instance=instance,
             epoch=controller.epoch,
         )
-    except (ClientNotRunning, ClientNotOnline) as error:
-        if instance is not None and instance.heard is None and target.startswith("tls:"):
-            error.hint = _UNSEEN
-        raise
     except ControllerReplaced as error:
         controller.refusals.append(error.epoch)
         raise

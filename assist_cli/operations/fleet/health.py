@@ -102,7 +102,7 @@ async def ask(controller: Controller, instance: Instance) -> Health:
     """Connect to this instance and return its health, or the error."""
     seconds = controller.timeouts.agent.health
     try:
-        client = await connection.connect(controller, instance.address, instance)
+        client = await connection.connect_to(controller, instance)
         try:
             return await asyncio.wait_for(hear(client), seconds)
         finally:
