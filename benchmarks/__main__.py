@@ -32,8 +32,8 @@ LONG = ("api", "history", "web", "install", "fanout", "broker")
 
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("names", nargs="*", metavar="NAME", help=f"one of {', '.join(QUICK)} (default: all of these), "
-                        f"{', '.join(LONG)}")  # fmt: skip
+    choices = f"one of {', '.join(QUICK)} (default: all of these), {', '.join(LONG)}"
+    parser.add_argument("names", nargs="*", metavar="NAME", help=choices)
     parser.add_argument("--write-docs", action="store_true", help="write the figures into docs/benchmarks.md")
     options = parser.parse_args(arguments)
     if unknown := set(options.names) - {*QUICK, *LONG}:

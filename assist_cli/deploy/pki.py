@@ -214,7 +214,7 @@ def _has_authority(home: Home) -> bool:
     if home.authority.exists():
         return True
     if home.certificate.exists():
-        raise FileFailure(f"cannot read '{home.pki / 'ca.pem'}': it is missing", hint=_RESTORE)
+        raise FileFailure(f"cannot read '{home.authority}': it is missing", hint=_RESTORE)
     return False
 
 
