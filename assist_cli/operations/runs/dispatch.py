@@ -235,7 +235,8 @@ class _Dispatch:
         self._failures = 0
         self._writer = writer or BatchWriter(controller)
         self._connect = connect or self._own_connection
-        self._wave: Mapping[str, Instance] = {}  # its instances, which are read together
+        self._has_own_connections = connect is None
+        self._wave: Mapping[str, Instance] = {}  # its instances, which are read together for own connections
         self._connections = asyncio.Semaphore(min(concurrency.connections(), rollout.concurrency or sys.maxsize))
         first = FIRST if writer is not None else DELIVERIES  # the loop of a server has to answer others too
         self._deliveries = DeliveryWindow(first, controller.timeouts.agent.slow_start)
@@ -262,7 +263,7 @@ class _Dispatch:
         """Launch ``instances`` from position ``sent`` on, each wave after the previous one has ended."""
         for wave in self._rollout.waves(len(instances), sent):
             places = [instances[position] for position in wave]
-            if len(places) > 1:
+            if self._has_own_connections and len(places) > 1:
                 ids = [each.instance_id for each in places]
                 self._wave = {each.id: each for each in registry.by_ids(self._controller.database, ids)}
             await _together(*(self._launch(each, follow=follow) for each in places))
