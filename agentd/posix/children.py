@@ -193,8 +193,6 @@ def _do_orders(end):
     """Carry out orders while the agent sends them and nothing of the last one is left."""
     take_name = _names()
     for number in itertools.count(1):
-        os.umask(0o077)
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)  # an order may have changed it
         line, lock = _receive(end)
         if not line:
             return
@@ -205,6 +203,8 @@ def _do_orders(end):
         speech.settle()
         waits = number < _ORDERS and not (order.get("secrets") or _has_children())
         if waits:
+            os.umask(0o077)
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)  # the order may have changed both; before it is seen to wait
             take_name("agentd-idle")
             channel.say(end.fileno(), idle=True)
         if folder is not None:

@@ -380,12 +380,13 @@ def eventually(condition: Callable[[], Any], seconds: float = GUARD) -> Any:
 
 
 def is_alive(pid: int) -> bool:
-    """Return True if a process runs; a zombie does not."""
+    """Return True if a process runs; a zombie does not, unless one of its threads still ends and keeps its files."""
     try:
-        state = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()[0]
+        words = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()
     except (FileNotFoundError, ProcessLookupError):
         return False
-    return state not in (b"Z", b"X")
+    state, threads = words[0], int(words[17])
+    return state not in (b"Z", b"X") or threads > 1
 
 
 def is_idle(pid: int) -> bool:
