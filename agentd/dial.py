@@ -119,11 +119,11 @@ class Dialler:
             raise
 
     def _contexts(self, pki):
-        """Return the SSLContext for controllers, and the one for the broker, from the files of now.
+        """Return the contexts for controllers, and the one for the broker, from the files of now.
 
         A method, so that thousands of simulated agents on one machine can have theirs ready. Raises ConfigError.
         """
-        return listeners.tls_context(pki), outer_context(pki)
+        return listeners.tls_contexts(pki), outer_context(pki)
 
     async def _addresses(self, host):
         """Return the numeric addresses of a host, at least one. The lookup runs in a child: it may block."""
