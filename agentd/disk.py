@@ -9,9 +9,8 @@ import time
 
 _PAUSES = (0.01, 0.02, 0.05, 0.1, 0.2, 0.4, 0.8)  # seconds between two attempts
 _HELD = (5, 32, 33)  # ERROR_ACCESS_DENIED (also of a name that is being deleted), _SHARING_VIOLATION, _LOCK_VIOLATION
-
-
-_HIDES_NUMBER = os.name == "nt"  # what opens files there reports EACCES alone, without the number of Windows
+# On Windows, what opens files reports EACCES alone: the number of Windows is None there, and nowhere else.
+_HIDES_NUMBER = hasattr(OSError, "winerror")
 
 
 def patiently(call, *arguments, **more):
