@@ -60,7 +60,7 @@ class WakeupListener:
 
 
 def is_held(folder):
-    """Return True if a shim is working on this record, or if that cannot be read now: a listener tries again."""
+    """Return True if a shim is working on this record, or if that cannot be read now: its listener retries."""
     try:
         return processes.is_running(*_holder(folder))
     except OSError:
