@@ -8,7 +8,7 @@ import os
 import socket
 import ssl
 
-from agentd import config, platform
+from agentd import config, disk, platform
 from agentd.connection import Connection, Peer, make_room
 from agentd.wire.transport import TunnelTransport
 from agentd.wire.tunnel import TunnelState
@@ -94,8 +94,8 @@ def load_certificates(own, verifier, folder, authority):
     names = authority, "agent.pem", "agent.key"
     ours = [os.path.join(folder, name) for name in names]
     try:
-        verifier.load_verify_locations(ours[0])
-        own.load_cert_chain(*ours[1:])
+        disk.patiently(verifier.load_verify_locations, ours[0])
+        disk.patiently(own.load_cert_chain, *ours[1:])
     except OSError as error:
         text = "cannot use %s, %s and %s in %s: %s"
         raise config.ConfigError(text % (*names, folder, error.strerror or error)) from None
