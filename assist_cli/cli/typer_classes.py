@@ -1,8 +1,8 @@
 """Subclasses of Typer's commands and groups, and groups of options that several commands share.
 
-A group of options is a frozen dataclass. A command takes it as one argument; Typer reads each field as a parameter::
+A group of options is a class with an annotated attribute for each option, and its default. A command takes it as one
+argument; Typer reads each attribute as a parameter::
 
-    @dataclass(frozen=True, eq=False, repr=False)
     class WaveOptions(Group):
         heading = WAVES
         canary: Annotated[int | None, typer.Option("--canary", help="Start N instances first.")] = None
@@ -10,8 +10,8 @@ A group of options is a frozen dataclass. A command takes it as one argument; Ty
     @app.command()
     def run(context: typer.Context, *, waves: WaveOptions) -> None: ...
 
-Each start makes the groups of a command and reads the annotations of all parameters. So a group has only the methods
-that are used, and its module has no postponed annotations, which would be compiled one by one.
+Each start makes the groups of a command and reads the annotations of all parameters. So a group is not a dataclass, the
+methods of which are compiled, and its module has no postponed annotations, which would be compiled one by one.
 """
 
 from __future__ import annotations
@@ -21,8 +21,7 @@ import inspect
 import itertools
 import re
 from collections.abc import Callable
-from dataclasses import fields
-from typing import Any, ClassVar, get_type_hints
+from typing import Any, ClassVar, NoReturn
 
 import typer
 from typer.core import TyperCommand, TyperGroup, TyperOption
@@ -170,12 +169,27 @@ class Noun(_PrintsHelp, TyperGroup):
 class Group:
     """Base class of the groups of options. A group also checks the options, and converts them to objects of the model.
 
-    A long help shows them under ``heading``, one of HEADINGS. ``together`` has pairs of fields that share a line there,
-    with the text of that line.
+    It is created from values in the order of the options, or by their names; other options have their defaults. The
+    values do not change. A long help shows the options under ``heading``, one of HEADINGS. ``together`` has pairs of
+    options that share a line there, with the text of that line.
     """
 
     heading: ClassVar[str | None] = None
     together: ClassVar[tuple[tuple[str, str, str], ...]] = ()
+
+    def __init__(self, *values: Any, **named: Any) -> None:
+        vars(self).update(zip(self.annotations(), values, strict=False), **named)
+
+    def __setattr__(self, name: str, value: object) -> NoReturn:
+        raise AttributeError(f"cannot change the option {name!r}")
+
+    @classmethod
+    def annotations(cls) -> dict[str, Any]:
+        """Return the annotations of its options by name, in order."""
+        found = {}
+        for each in reversed(cls.__mro__[: cls.__mro__.index(Group)]):
+            found.update(inspect.get_annotations(each, eval_str=True))
+        return found
 
 
 class CliCommand(_PrintsHelp, TyperCommand):
@@ -222,7 +236,7 @@ class CliCommand(_PrintsHelp, TyperCommand):
             return
         headings = {each.name: getattr(each, "rich_help_panel", None) for each in parameters}
         for group in getattr(self.callback, "groups", ()):
-            headings.update((field.name, group.heading) for field in fields(group))
+            headings.update(dict.fromkeys(group.annotations(), group.heading))
             for one, other, text in group.together:
                 records[one] = (f"{records[one][0]}, {records.pop(other)[0]}", text)
         sections: dict[str, list[tuple[str, str]]] = {heading: [] for heading in HEADINGS}
@@ -282,13 +296,13 @@ def _near(words: list[str], option: Any) -> list[str]:
 
 
 def _expanded(function: Callable[..., None]) -> Callable[..., None]:
-    """Return ``function`` as Typer calls it: with the fields of each group as parameters.
+    """Return ``function`` as Typer calls it: with the options of each group as parameters.
 
     The function that is returned has the groups in its attribute ``groups``, for the help. Typer copies the attribute
     to the callback of its command.
     """
     signature = inspect.signature(function, eval_str=True)
-    groups: dict[str, Any] = {}
+    groups: dict[str, type[Group]] = {}
     parameters: list[inspect.Parameter] = []
     for parameter in signature.parameters.values():
         if isinstance(parameter.annotation, type) and issubclass(parameter.annotation, Group):
@@ -300,7 +314,7 @@ def _expanded(function: Callable[..., None]) -> Callable[..., None]:
     @functools.wraps(function)
     def callback(**values: Any) -> None:
         given = {
-            name: group(**{field.name: values.pop(field.name) for field in fields(group)})
+            name: group(**{option: values.pop(option) for option in group.annotations()})
             for name, group in groups.items()
         }
         function(**values, **given)
@@ -310,11 +324,8 @@ def _expanded(function: Callable[..., None]) -> Callable[..., None]:
     return callback
 
 
-def _parameters(group: Any) -> list[inspect.Parameter]:
-    hints = get_type_hints(group, include_extras=True)
+def _parameters(group: type[Group]) -> list[inspect.Parameter]:
     return [
-        inspect.Parameter(
-            field.name, inspect.Parameter.KEYWORD_ONLY, default=field.default, annotation=hints[field.name]
-        )
-        for field in fields(group)
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=getattr(group, name), annotation=annotation)
+        for name, annotation in group.annotations().items()
     ]
