@@ -1,7 +1,7 @@
 """Subclasses of Typer's commands and groups, and groups of options that several commands share.
 
-A group of options is a class with an annotated attribute for each option, and its default. A command takes it as one
-argument; Typer reads each attribute as a parameter::
+A group of options has an annotated attribute for each option. A command takes it as one argument; Typer reads each
+attribute as a parameter::
 
     class WaveOptions(Group):
         heading = WAVES
@@ -10,8 +10,8 @@ argument; Typer reads each attribute as a parameter::
     @app.command()
     def run(context: typer.Context, *, waves: WaveOptions) -> None: ...
 
-Each start makes the groups of a command and reads the annotations of all parameters. So a group is not a dataclass, the
-methods of which are compiled, and its module has no postponed annotations, which would be compiled one by one.
+Each start reads the annotations of all parameters of a command. So the module of a group has no postponed annotations,
+which would be compiled one by one.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import inspect
 import itertools
 import re
 from collections.abc import Callable
-from typing import Any, ClassVar, NoReturn
+from typing import Any, ClassVar
 
 import typer
 from typer.core import TyperCommand, TyperGroup, TyperOption
@@ -30,6 +30,7 @@ from assist_cli.cli.formatting import fit, wrap
 from assist_cli.cli.output import Printer
 from assist_cli.cli.streams import Streams
 from assist_cli.errors import UsageError
+from assist_cli.settings import Settings
 
 # Typer exports only some of its usage errors. This is their base class, which covers all of them.
 TyperUsageError: Any = typer.BadParameter.__base__
@@ -166,30 +167,15 @@ class Noun(_PrintsHelp, TyperGroup):
         return super().resolve_command(ctx, args)
 
 
-class Group:
+class Group(Settings):
     """Base class of the groups of options. A group also checks the options, and converts them to objects of the model.
 
-    It is created from values in the order of the options, or by their names; other options have their defaults. The
-    values do not change. A long help shows the options under ``heading``, one of HEADINGS. ``together`` has pairs of
-    options that share a line there, with the text of that line.
+    A long help shows the options under ``heading``, one of HEADINGS. ``together`` has pairs of options that share a
+    line there, with the text of that line.
     """
 
     heading: ClassVar[str | None] = None
     together: ClassVar[tuple[tuple[str, str, str], ...]] = ()
-
-    def __init__(self, *values: Any, **named: Any) -> None:
-        vars(self).update(zip(self.annotations(), values, strict=False), **named)
-
-    def __setattr__(self, name: str, value: object) -> NoReturn:
-        raise AttributeError(f"cannot change the option {name!r}")
-
-    @classmethod
-    def annotations(cls) -> dict[str, Any]:
-        """Return the annotations of its options by name, in order."""
-        found = {}
-        for each in reversed(cls.__mro__[: cls.__mro__.index(Group)]):
-            found.update(inspect.get_annotations(each, eval_str=True))
-        return found
 
 
 class CliCommand(_PrintsHelp, TyperCommand):
