@@ -21,7 +21,6 @@ from assist_cli.model.invocation import Invocation
 from assist_cli.model.names import quoted
 from assist_cli.model.output import Portion
 from assist_cli.model.rollout import Rollout
-from assist_cli.model.transfer import Transfer
 from assist_cli.operations.controller import Controller
 from assist_cli.operations.runs import recording, refresh
 from assist_cli.operations.runs.listener import Listener
@@ -31,6 +30,7 @@ if TYPE_CHECKING:
     from assist_cli.cli.fanout import Fanout
     from assist_cli.cli.invocation_screen import InvocationScreen
     from assist_cli.cli.result_rows import ResultRows
+    from assist_cli.model.transfer import Transfer
 
 
 UNREACHABLE = frozenset({codes.CLIENT_NOT_ONLINE, codes.CLIENT_NOT_RUNNING, codes.CLIENT_AUTH_FAILED})

@@ -7,13 +7,15 @@ from collections.abc import Collection, Mapping
 from datetime import datetime
 from enum import Enum
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from assist_cli.model.command import CommandType
 from assist_cli.model.output import Output
 from assist_cli.model.parameters import Value
 from assist_cli.model.status import InvocationStatus, InvokeStatus, has_begun, invoke_status, is_success, is_unstarted
-from assist_cli.model.transfer import Transfer
+
+if TYPE_CHECKING:
+    from assist_cli.model.transfer import Transfer
 
 
 class RepeatMode(str, Enum):
@@ -214,7 +216,7 @@ class Invocation(NamedTuple):
     frequency: str | None = None
     timezone: str | None = None
     finished: datetime | None = None
-    transfer: Transfer | None = None
+    transfer: "Transfer | None" = None
 
     @property
     def expression(self) -> str | None:
