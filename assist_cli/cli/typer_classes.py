@@ -222,7 +222,7 @@ class CliCommand(_PrintsHelp, TyperCommand):
             return
         headings = {each.name: getattr(each, "rich_help_panel", None) for each in parameters}
         for group in getattr(self.callback, "groups", ()):
-            headings.update(dict.fromkeys(group.annotations(), group.heading))
+            headings.update(dict.fromkeys(group.value_names(), group.heading))
             for one, other, text in group.together:
                 records[one] = (f"{records[one][0]}, {records.pop(other)[0]}", text)
         sections: dict[str, list[tuple[str, str]]] = {heading: [] for heading in HEADINGS}
@@ -300,7 +300,7 @@ def _expanded(function: Callable[..., None]) -> Callable[..., None]:
     @functools.wraps(function)
     def callback(**values: Any) -> None:
         given = {
-            name: group(**{option: values.pop(option) for option in group.annotations()})
+            name: group(**{option: values.pop(option) for option in group.value_names()})
             for name, group in groups.items()
         }
         function(**values, **given)
@@ -311,7 +311,12 @@ def _expanded(function: Callable[..., None]) -> Callable[..., None]:
 
 
 def _parameters(group: type[Group]) -> list[inspect.Parameter]:
+    annotations: dict[str, Any] = {}
+    for each in reversed(group.__mro__):
+        annotations.update(inspect.get_annotations(each, eval_str=True))
     return [
-        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=getattr(group, name), annotation=annotation)
-        for name, annotation in group.annotations().items()
+        inspect.Parameter(
+            name, inspect.Parameter.KEYWORD_ONLY, default=getattr(group, name), annotation=annotations[name]
+        )
+        for name in group.value_names()
     ]

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, get_type_hints
 
 import pytest
 import typer
@@ -45,7 +45,8 @@ GROUPS = {group for command in COMMANDS.values() for group in groups_of(command)
 
 def declared(group: type[Any]) -> list[tuple[str, ...]]:
     """The names of its options, in order."""
-    infos = [annotation.__metadata__[0] for annotation in group.annotations().values()]
+    hints = get_type_hints(group, include_extras=True)
+    infos = [hints[name].__metadata__[0] for name in group.value_names()]
     return [(info.default, *info.param_decls) for info in infos]
 
 
@@ -94,7 +95,7 @@ def test_an_option_of_a_group_is_declared_once() -> None:
 @pytest.mark.parametrize("group", sorted(GROUPS, key=lambda group: group.__name__))
 def test_a_group_is_frozen_and_its_help_knows_its_options(group: Any) -> None:
     assert group.heading in {None, *HEADINGS}
-    names = list(group.annotations())
+    names = group.value_names()
     for one, other, _ in group.together:
         assert names.index(one) < names.index(other)
     without_options = group()
@@ -130,7 +131,7 @@ def example() -> tuple[typer.Typer, list[object]]:
         last: Annotated[bool, typer.Option("--last")] = False,
     ) -> None:
         """Paint it."""
-        called.append((context.info_name, first, (colours.red, colours.green), last))
+        called.append((context.info_name, first, colours, last))
 
     return made, called
 
@@ -138,12 +139,12 @@ def example() -> tuple[typer.Typer, list[object]]:
 @pytest.mark.parametrize(
     ("words", "first", "colours", "last"),
     [
-        ([], False, (1, None), False),
-        (["--red", "3", "-g", "a", "--green", "b", "--last"], False, (3, ["a", "b"]), True),
+        ([], False, ColourOptions(), False),
+        (["--red", "3", "-g", "a", "--green", "b", "--last"], False, ColourOptions(3, ["a", "b"]), True),
     ],
 )
 def test_a_command_gets_an_instance_of_the_group(
-    words: list[str], first: bool, colours: tuple[int, list[str] | None], last: bool
+    words: list[str], first: bool, colours: ColourOptions, last: bool
 ) -> None:
     made, called = example()
     assert CliRunner().invoke(made, words, catch_exceptions=False).exit_code == 0
@@ -168,7 +169,7 @@ def test_a_large_group_has_a_heading() -> None:
     lines = COMMANDS["assist run"].get_help(typer.Context(COMMANDS["assist run"])).splitlines()
     assert [line[:-1] for line in lines if line[:-1] in HEADINGS] == list(HEADINGS)
     assert lines.index(f"{BOTH}:") < lines.index(f"{WAVES}:")
-    below = lines[lines.index(f"{WAVES}:") + 1 :][: len(WaveOptions.annotations())]
+    below = lines[lines.index(f"{WAVES}:") + 1 :][: len(WaveOptions.value_names())]
     assert [line.split()[0] for line in below] == [names[0] for names in declared(WaveOptions)]
 
 
