@@ -30,7 +30,7 @@ from assist_cli.cli.formatting import fit, wrap
 from assist_cli.cli.output import Printer
 from assist_cli.cli.streams import Streams
 from assist_cli.errors import UsageError
-from assist_cli.settings import Settings
+from assist_cli.structs import Struct
 
 # Typer exports only some of its usage errors. This is their base class, which covers all of them.
 TyperUsageError: Any = typer.BadParameter.__base__
@@ -167,7 +167,7 @@ class Noun(_PrintsHelp, TyperGroup):
         return super().resolve_command(ctx, args)
 
 
-class Group(Settings):
+class Group(Struct):
     """Base class of the groups of options. A group also checks the options, and converts them to objects of the model.
 
     A long help shows the options under ``heading``, one of HEADINGS. ``together`` has pairs of options that share a

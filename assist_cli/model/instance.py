@@ -5,6 +5,8 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
+from assist_cli.structs import Struct
+
 LOCAL = "local"
 
 # What an agent reports about its machine, by these names: text, a number, or a list of texts; unknown ones are missing.
@@ -46,7 +48,7 @@ class Contact(NamedTuple):
     facts: Facts = MappingProxyType({})
 
 
-class Use(NamedTuple):
+class Use(Struct):
     """The use of an instance: how many records it has, how many are open, and when the last one was sent."""
 
     records: int = 0
@@ -54,7 +56,7 @@ class Use(NamedTuple):
     last_sent: datetime | None = None
 
 
-class Health(NamedTuple):
+class Health(Struct):
     """The health of an instance as its agent reports it, or the reason why there is no report.
 
     ``error_code`` and ``error`` are empty when the agent answered; else all other fields are unknown. ``uptime`` is in

@@ -18,7 +18,7 @@ from assist_cli.paths import Home
 pytestmark = pytest.mark.usefixtures("starts_processes")
 
 # Our own packages that show the history; none of them connects to an agent.
-OF_THE_HISTORY = ("cli", "codes", "errors", "folder", "model", "operations", "paths", "settings", "store", "units")
+OF_THE_HISTORY = ("cli", "codes", "errors", "folder", "model", "operations", "paths", "store", "structs", "units")
 
 
 def imported(code: str) -> set[str]:
@@ -60,7 +60,7 @@ def test_completion_imports_no_command(home: Path, monkeypatch: pytest.MonkeyPat
 
 def test_help_imports_no_command() -> None:
     ours, others = assist("--help", beyond="atexit, gc, typer")
-    assert rooms(ours) == {"cli", "codes", "errors", "folder", "paths", "settings", "units"}
+    assert rooms(ours) == {"cli", "codes", "errors", "folder", "paths", "structs", "units"}
     assert others <= {"json", "typer"}  # typer: the parts that only a command needs
 
 

@@ -35,7 +35,7 @@ def usage(controller: Controller) -> list[Usage]:
     }
     return [
         Usage(
-            quota._replace(limit=store.limit(controller.database)) if quota is quotas.COMMANDS else quota,
+            quota.replace(limit=store.limit(controller.database)) if quota is quotas.COMMANDS else quota,
             used.get(quota),
         )
         for quota in quotas.ALL
