@@ -6,7 +6,6 @@ from the database again. Parameters are resolved only here.
 
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import NamedTuple
 
 from assist_cli import codes
 from assist_cli.errors import Conflict, Refused
@@ -81,7 +80,7 @@ class RerunRequest(Struct):
 Request = RunRequest | InvokeRequest | RerunRequest
 
 
-class Plan(NamedTuple):
+class Plan(Struct):
     """A valid plan of a run: version, values and targets; for a saved command also its id and name.
 
     ``new`` is a command to save in the same transaction.
