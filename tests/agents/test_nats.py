@@ -164,7 +164,7 @@ def test_a_frozen_agent_costs_the_time_for_a_connection(dialled: Place) -> None:
 def test_brokers_are_tried_in_turn_and_named(dialled: Place, broker: HomeBroker) -> None:
     settings = broker_folder.settings(dialled.home)
     closed = broker_folder.parse(f"tls://127.0.0.1:{free_port()}")
-    broker_folder.write(dialled.home, settings._replace(addresses=(closed, *settings.addresses)))
+    broker_folder.write(dialled.home, settings.replace(addresses=(closed, *settings.addresses)))
 
     async def work() -> None:
         (await dialled.connect("nats")).close()
@@ -182,7 +182,7 @@ def test_a_broker_that_does_not_answer_delays_the_next_one_by_a_moment(dialled: 
     settings = broker_folder.settings(dialled.home)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         first = BrokerAddress("127.0.0.1", silent.getsockname()[1])
-        broker_folder.write(dialled.home, settings._replace(addresses=(first, *settings.addresses)))
+        broker_folder.write(dialled.home, settings.replace(addresses=(first, *settings.addresses)))
         dialled.timeouts = dialled.timeouts.replace(head_start=0.2, connect=GUARD)
 
         async def work() -> None:
