@@ -8,15 +8,13 @@ values that exist in large numbers.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn
 
 if TYPE_CHECKING:
     from typing_extensions import Self, dataclass_transform
 else:
-    T = TypeVar("T")
 
-    def dataclass_transform(**_: bool) -> Callable[[T], T]:
+    def dataclass_transform(**_: bool) -> Any:
         """Return a decorator that changes nothing. That of ``typing``, since Python 3.11, is for type checkers."""
         return lambda made: made
 
