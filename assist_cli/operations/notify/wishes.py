@@ -16,7 +16,6 @@ import shlex
 import shutil
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from assist_cli import codes
@@ -25,6 +24,7 @@ from assist_cli.model.notice import Notice, Occasion, Program, Reference, Target
 from assist_cli.operations.controller import Also, Controller
 from assist_cli.paths import Home, open_private
 from assist_cli.store import notice_rows, notices
+from assist_cli.structs import Struct
 
 DELIVER = ("notify", "deliver")
 
@@ -34,8 +34,7 @@ _PROGRAM = "import json, sys; sys.path[:] = json.loads(sys.argv.pop(1)); from as
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
-class Told:
+class Told(Struct):
     """The notification of an invocation: receiver (safe to print), occasion, and the newest notice."""
 
     where: str
