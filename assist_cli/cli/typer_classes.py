@@ -16,14 +16,16 @@ which would be compiled one by one.
 
 from __future__ import annotations
 
+import copy
 import functools
 import inspect
 import itertools
 import re
-from collections.abc import Callable
-from typing import Any, ClassVar
+from collections.abc import Callable, Collection, Iterator, Mapping
+from typing import Any, ClassVar, TypeVar
 
 import typer
+import typer.main
 from typer.core import TyperCommand, TyperGroup, TyperOption
 
 from assist_cli.cli.formatting import fit, wrap
@@ -31,6 +33,8 @@ from assist_cli.cli.output import Printer
 from assist_cli.cli.streams import Streams
 from assist_cli.errors import UsageError
 from assist_cli.structs import Struct
+
+F = TypeVar("F", bound=Callable[..., None])  # the function of a command
 
 # Typer exports only some of its usage errors. This is their base class, which covers all of them.
 TyperUsageError: Any = typer.BadParameter.__base__
@@ -256,17 +260,56 @@ class WordsCommand(CliCommand):
         return rest
 
 
+class OnUse(Mapping[str, Any]):
+    """Commands by name, each built when it is used."""
+
+    def __init__(self, names: Collection[str], build: Callable[[str], Any]) -> None:
+        self._names = names
+        self._build = functools.cache(build)
+
+    def __getitem__(self, name: str) -> Any:
+        if name not in self._names:
+            raise KeyError(name)
+        return self._build(name)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+
 class CliApplication(typer.Typer):
     """A Typer application of these commands. Their functions may take groups of options."""
 
-    def command(self, name: str | None = None, **settings: Any) -> Any:
+    def command(self, name: str | None = None, **settings: Any) -> Callable[[F], F]:
         register = super().command(name, **{"cls": CliCommand, **settings})
 
-        def decorate(function: Callable[..., None]) -> Callable[..., None]:
-            register(_expanded(function))
+        def decorate(function: F) -> F:
+            register(_Callback(function))
             return function
 
         return decorate
+
+    def build(self) -> Any:
+        """Return the command of this application, or its group, which builds each of its commands on use."""
+        if self.registered_callback is None:
+            return typer.main.get_command(self)
+        infos = {
+            info.name or typer.main.get_command_name(info.callback.__name__): info  # type: ignore[union-attr]
+            for each in (self, *(added.typer_instance for added in self.registered_groups))
+            for info in each.registered_commands  # type: ignore[union-attr]
+        }
+        alone = copy.copy(self)
+        alone.registered_commands, alone.registered_groups = [], []
+        group: Any = typer.main.get_command(alone)
+        group.commands = OnUse(
+            infos,
+            lambda name: typer.main.get_command_from_info(
+                infos[name], pretty_exceptions_short=False, rich_markup_mode=None
+            ),
+        )
+        return group
 
 
 def _near(words: list[str], option: Any) -> list[str]:
@@ -281,33 +324,39 @@ def _near(words: list[str], option: Any) -> list[str]:
     return [folded[each] for each in difflib.get_close_matches(wrong, list(folded), n=2, cutoff=0.7)]
 
 
-def _expanded(function: Callable[..., None]) -> Callable[..., None]:
-    """Return ``function`` as Typer calls it: with the options of each group as parameters.
+class _Callback:
+    """The function of a command as Typer calls it: with the options of each group as parameters.
 
-    The function that is returned has the groups in its attribute ``groups``, for the help. Typer copies the attribute
-    to the callback of its command.
+    Typer reads the signature when it builds the command. ``groups`` are those groups, for the help; Typer copies the
+    attribute to the callback of its command.
     """
-    signature = inspect.signature(function, eval_str=True)
-    groups: dict[str, type[Group]] = {}
-    parameters: list[inspect.Parameter] = []
-    for parameter in signature.parameters.values():
-        if isinstance(parameter.annotation, type) and issubclass(parameter.annotation, Group):
-            groups[parameter.name] = parameter.annotation
-            parameters += _parameters(parameter.annotation)
-        else:
-            parameters.append(parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY))
 
-    @functools.wraps(function)
-    def callback(**values: Any) -> None:
+    def __init__(self, function: Callable[..., None]) -> None:
+        functools.update_wrapper(self, function)
+        self.__annotations__ = {}  # they are in the signature, evaluated
+        self._function = function
+
+    @functools.cached_property
+    def __signature__(self) -> inspect.Signature:
+        signature = inspect.signature(self._function, eval_str=True)
+        groups: dict[str, type[Group]] = {}
+        parameters: list[inspect.Parameter] = []
+        for parameter in signature.parameters.values():
+            if isinstance(parameter.annotation, type) and issubclass(parameter.annotation, Group):
+                groups[parameter.name] = parameter.annotation
+                parameters += _parameters(parameter.annotation)
+            else:
+                parameters.append(parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY))
+        self.groups = tuple(groups.values())
+        self._groups = groups
+        return signature.replace(parameters=parameters)
+
+    def __call__(self, **values: Any) -> None:
         given = {
             name: group(**{option: values.pop(option) for option in group.value_names()})
-            for name, group in groups.items()
+            for name, group in self._groups.items()
         }
-        function(**values, **given)
-
-    vars(callback).update(__signature__=signature.replace(parameters=parameters), groups=tuple(groups.values()))
-    callback.__annotations__ = {}  # evaluated already, in the signature
-    return callback
+        self._function(**values, **given)
 
 
 def _parameters(group: type[Group]) -> list[inspect.Parameter]:

@@ -151,6 +151,27 @@ def test_a_command_gets_an_instance_of_the_group(
     assert called == [("paint", first, colours, last)]
 
 
+def test_a_group_of_commands_builds_each_on_use() -> None:
+    made = CliApplication(rich_markup_mode=None, add_completion=False)
+    made.callback()(lambda: None)
+
+    @made.command()
+    def paint(*, first: Annotated[bool, typer.Option("--first")] = False) -> None:
+        """Paint it."""
+
+    @made.command("mix")
+    def mix_colours(*, impossible: Annotated[complex, typer.Option("--impossible")] = 1j) -> None:
+        """Have a parameter that Typer refuses."""
+
+    found = made.build().commands
+    assert list(found) == ["paint", "mix"]
+    assert found["paint"].help == "Paint it."
+    assert found["paint"] is found["paint"]
+    assert found.get("other") is None
+    with pytest.raises(RuntimeError, match="complex"):
+        found["mix"]
+
+
 def test_a_wrong_value_in_a_group_is_a_usage_error() -> None:
     made, called = example()
     assert CliRunner().invoke(made, ["--red", "x"]).exit_code == 2
