@@ -7,13 +7,12 @@ a length. Unknown fields are dropped, because a newer agent may send more. A fie
 
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple
 
 from agentd.wire import protocol
 from assist_cli import codes
 from assist_cli.model.instance import FACTS, Facts
 from assist_cli.model.output import Stream
-from assist_cli.structs import Struct
 
 MOST_BYTES = 2**53  # of output, memory or disk: the largest exact number in JSON
 LATEST = 250_000_000_000  # seconds since the epoch: the year 9892, a valid date in every time zone
@@ -29,7 +28,7 @@ class Misfit(Exception):
     """A message of an agent that does not fit the table. The text gives the reason."""
 
 
-class Greeting(Struct):
+class Greeting(NamedTuple):
     """The answer to agent.hello: instance id, versions and system of an agent, and its known ``facts`` by name."""
 
     instance: str

@@ -1,6 +1,7 @@
 """One entry of the audit log. It is written in the transaction of its change, and never modified."""
 
 from datetime import datetime
+from typing import NamedTuple
 
 from assist_cli.structs import Struct
 
@@ -19,7 +20,7 @@ class Actor(Struct):
         return f"{self.login}{number} from {self.origin}"
 
 
-class AuditEntry(Struct):
+class AuditEntry(NamedTuple):
     """One action: its name (``command.create``), its subject (a name and an id), and details.
 
     ``detail`` is a sentence for people; it names parameters and never contains their values. ``number`` is its place in

@@ -5,8 +5,6 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from assist_cli.structs import Struct
-
 LOCAL = "local"
 
 # What an agent reports about its machine, by these names: text, a number, or a list of texts; unknown ones are missing.
@@ -48,7 +46,7 @@ class Contact(NamedTuple):
     facts: Facts = MappingProxyType({})
 
 
-class Use(Struct):
+class Use(NamedTuple):
     """The use of an instance: how many records it has, how many are open, and when the last one was sent."""
 
     records: int = 0
@@ -56,7 +54,7 @@ class Use(Struct):
     last_sent: datetime | None = None
 
 
-class Health(Struct):
+class Health(NamedTuple):
     """The health of an instance as its agent reports it, or the reason why there is no report.
 
     ``error_code`` and ``error`` are empty when the agent answered; else all other fields are unknown. ``uptime`` is in

@@ -10,7 +10,7 @@ import asyncio
 import math
 from collections.abc import Awaitable, Callable
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from assist_cli import codes
 from assist_cli.agents.client import Client
@@ -24,12 +24,11 @@ from assist_cli.operations.controller import Controller
 from assist_cli.operations.fleet.connection import AgentConnection
 from assist_cli.operations.runs import follow, payload
 from assist_cli.operations.runs.batch_writer import BatchWriter
-from assist_cli.structs import Struct
 
 Request = Callable[[Client], Awaitable[Any]]
 
 
-class Delivery(Struct):
+class Delivery(NamedTuple):
     """A delivery: a request that may run for ``timeout`` seconds.
 
     ``prepare`` makes the request after the agent is connected. An error in it means that the record cannot be executed.
