@@ -23,13 +23,17 @@ else:
 class Struct:
     """Base class of structs. A subclass has an annotated attribute for each value; those with a default come last.
 
-    A struct is created from values in this order, or by name. Two are equal if their values are.
+    A struct is created from values in this order, or by name. Raises TypeError for a missing or an unknown one. Two are
+    equal if their values are.
     """
 
     def __init__(self, *values: Any, **named: Any) -> None:
-        if values:
-            named.update(zip(self.value_names(), values, strict=False))
-        vars(self).update(named)
+        names, given = self.value_names(), vars(self)
+        given.update(zip(names, values, strict=False))
+        given.update(named)
+        is_known = len(given) == len(values) + len(named) and given.keys() <= set(names)
+        if not is_known or (len(given) < len(names) and not all(hasattr(self, name) for name in names)):
+            raise TypeError(f"cannot make a {type(self).__name__} of {values} and {named}: its values are {names}")
 
     def __setattr__(self, name: str, value: object) -> NoReturn:
         raise AttributeError(f"cannot change the value {name!r}")

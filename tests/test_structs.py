@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import ClassVar
 
 import pytest
@@ -30,6 +31,14 @@ def test_values_come_by_position_by_name_or_by_default() -> None:
     assert (place.x, place.y, place.name) == (1, 0, "a")
     assert place.as_dict() == {"x": 1, "y": 0, "name": "a"}
     assert repr(place) == "Place(x=1, y=0, name='a')"
+
+
+@pytest.mark.parametrize(
+    "make", [lambda: Point(), lambda: Point(1, z=2), lambda: Point(1, x=1), lambda: Point(1, 2, 3)]
+)
+def test_missing_and_unknown_values_are_refused(make: Callable[[], Point]) -> None:
+    with pytest.raises(TypeError, match="cannot make a Point"):
+        make()
 
 
 def test_values_do_not_change() -> None:
