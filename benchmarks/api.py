@@ -21,7 +21,6 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -164,8 +163,7 @@ def site() -> Iterator[tuple[list[Signer], str, int]]:
             timing = Timing(frequency.parse(f"rate({INTERVAL}s)", zone="UTC", now=utc_now()))
             for number in range(SCHEDULES):
                 ago = INTERVAL * (1 - number / SCHEDULES)
-                made_then = replace(
-                    controller,
+                made_then = controller.replace(
                     now=lambda ago=ago: utc_now() - timedelta(seconds=ago),
                     elapsed=lambda ago=ago: elapsed_seconds() - ago,  # or it looks like a clock that was set since
                 )

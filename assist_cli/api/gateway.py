@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import uuid
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import NamedTuple
 
@@ -124,10 +124,8 @@ class Gateway:
 
     def _caller(self, controller: Controller, order: Order) -> Caller:
         key, call = order.key, order.call
-        if order.action.waits:  # the others only read, and are not in the audit log
-            actor = Actor(f"access key {key.name} ({key.id})", None, f"{call.client} by the API")
-            controller = replace(controller, actor=actor)
-        return Caller(key, controller, self.background, order.action.name, call.header("host"))
+        actor = Actor(f"access key {key.name} ({key.id})", None, f"{call.client} by the API")
+        return Caller(key, controller.replace(actor=actor), self.background, order.action.name, call.header("host"))
 
     def _prove(self, controller: Controller, claim: Claim) -> AccessKey:
         """Return the enabled key that has signed a call. A second call with the same nonce is refused. Raises Fault."""

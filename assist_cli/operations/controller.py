@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import functools
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Collection, Iterator
-from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, Final
 
 from assist_cli.errors import AssistError, DatabaseFailure
 from assist_cli.model.audit import Actor
@@ -24,7 +24,12 @@ from assist_cli.store import instances
 from assist_cli.store.database import CONTROLLER_EPOCH, RESTORE, Database, Transaction, open_database
 
 if TYPE_CHECKING:
+    from typing import Concatenate, ParamSpec, TypeVar
+
     from assist_cli.agents.client import Client
+
+    P = ParamSpec("P")
+    T = TypeVar("T")
 
 # Connects to the agent of the instance with this id; the greeting has been exchanged.
 Connect = Callable[[str], Awaitable["Client"]]
@@ -34,10 +39,6 @@ InThread = Callable[["Controller", Callable[["Controller"], Any]], Awaitable[Any
 
 # Writes more in the transaction that creates something: gets the new id and the ids of its instances.
 Also = Callable[[Transaction, str, Collection[str]], None]
-
-
-P = ParamSpec("P")
-T = TypeVar("T")
 
 
 def nothing_more(transaction: Transaction, subject: str, instance_ids: Collection[str]) -> None:
@@ -63,26 +64,43 @@ def boot_id() -> str:
         return ""
 
 
-@dataclass(frozen=True, eq=False, repr=False)
 class Controller:
-    """One controller. The audit log attributes its operations to ``actor``.
+    """One controller. The audit log attributes its operations to ``actor``, by default the user of this process.
 
     ``now`` returns the time in UTC, ``elapsed`` the seconds since the boot ``boot``. ``connect`` replaces connecting
     by address (None: by address). With ``in_thread``, the changes of its event loop are made in other threads. Tests
     pass their own clocks and shorter ``timeouts``.
     """
 
-    home: Home
-    database: Database
-    now: Callable[[], datetime] = utc_now
-    actor: Actor = field(default_factory=local_actor)
-    elapsed: Callable[[], float] = elapsed_seconds
-    boot: str = field(default_factory=boot_id)
-    connect: Connect | None = None
-    in_thread: InThread | None = None
-    timeouts: Timeouts = DEFAULTS
-    refusals: list[int] = field(default_factory=list)  # higher epochs, from agents
-    _contacts: dict[str, Contact] = field(default_factory=dict)  # by instance, unwritten
+    def __init__(
+        self,
+        home: Home,
+        database: Database,
+        now: Callable[[], datetime] = utc_now,
+        actor: Actor | None = None,
+        elapsed: Callable[[], float] = elapsed_seconds,
+        boot: str | None = None,
+        connect: Connect | None = None,
+        in_thread: InThread | None = None,
+        timeouts: Timeouts = DEFAULTS,
+    ) -> None:
+        self.home: Final = home
+        self.database: Final = database
+        self.now: Final = now
+        self.actor: Final = actor or local_actor()
+        self.elapsed: Final = elapsed
+        self.boot: Final = boot_id() if boot is None else boot
+        self.connect: Final = connect
+        self.in_thread: Final = in_thread
+        self.timeouts: Final = timeouts
+        self.refusals: Final[list[int]] = []  # higher epochs, from agents
+        self._contacts: Final[dict[str, Contact]] = {}  # by instance, unwritten
+
+    def replace(self, **changes: Any) -> Controller:
+        """Return the same controller with other values of these names. Contacts and refusals are those of both."""
+        other = copy.copy(self)
+        vars(other).update(changes)
+        return other
 
     @property
     def id(self) -> str:

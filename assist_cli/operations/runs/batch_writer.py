@@ -9,9 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import NamedTuple
 
 from assist_cli.model.audit import AuditEntry
 from assist_cli.model.invocation import Outcome
@@ -21,27 +19,28 @@ from assist_cli.model.status import UNANSWERED
 from assist_cli.operations.controller import Controller
 from assist_cli.store import audit, notices, records, slots
 from assist_cli.store.database import Transaction
+from assist_cli.structs import Struct
 
 LARGE = 32  # outcomes of up to 1 MiB that are fetched and written at the same time
 
 
-class _Written(NamedTuple):
+class _Written(Struct):
     """The result of a batch: sending times by record, and outcomes of records that did not fit into the queue."""
 
     sent: Mapping[str, Moment]
     refused: Mapping[str, Outcome]
 
 
-@dataclass
 class _Batch:
     """Changes that are written in one transaction, and the callers that are ``waiting`` for its commit."""
 
-    sending: dict[str, timedelta] = field(default_factory=dict)
-    due: dict[str, datetime] = field(default_factory=dict)
-    ended: dict[str, Outcome] = field(default_factory=dict)
-    accepted: set[str] = field(default_factory=set)
-    queueing: dict[str, str] = field(default_factory=dict)
-    waiting: list[asyncio.Future[_Written]] = field(default_factory=list)
+    def __init__(self) -> None:
+        self.sending: dict[str, timedelta] = {}
+        self.due: dict[str, datetime] = {}
+        self.ended: dict[str, Outcome] = {}
+        self.accepted: set[str] = set()
+        self.queueing: dict[str, str] = {}
+        self.waiting: list[asyncio.Future[_Written]] = []
 
     def write(self, controller: Controller) -> _Written:
         """Write the changes. Raises DatabaseFailure."""

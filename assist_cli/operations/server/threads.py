@@ -10,7 +10,6 @@ import contextlib
 import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from typing import Any
 
 from assist_cli.operations.controller import Controller, Controllers
@@ -28,7 +27,7 @@ def with_threads(controller: Controller, controllers: Controllers) -> Iterator[C
 
     def work_with(given: Controller, work: Callable[[Controller], Any]) -> Any:
         with controllers.one() as own:
-            return work(replace(given, database=own.database))
+            return work(given.replace(database=own.database))
 
     async def in_thread(given: Controller, work: Callable[[Controller], Any]) -> Any:
         return await asyncio.get_running_loop().run_in_executor(threads, work_with, given, work)
@@ -37,6 +36,6 @@ def with_threads(controller: Controller, controllers: Controllers) -> Iterator[C
     sys.setswitchinterval(SWITCH_INTERVAL)
     try:
         with ThreadPoolExecutor(WRITERS, thread_name_prefix="writer") as threads:
-            yield replace(controller, in_thread=in_thread)
+            yield controller.replace(in_thread=in_thread)
     finally:
         sys.setswitchinterval(usual)
