@@ -13,7 +13,7 @@ import pytest
 
 from assist_cli.model import frequency
 from assist_cli.model.target import Selection
-from assist_cli.model.timeouts import DEFAULTS, ServerTimeouts
+from assist_cli.model.timeouts import ServerTimeouts, Timeouts
 from assist_cli.operations.commands import parameters
 from assist_cli.operations.runs import dispatch, recording
 from assist_cli.operations.runs.batch_writer import BatchWriter
@@ -24,9 +24,7 @@ from tests.support.world import World, world_of
 START = datetime(2026, 11, 22, 8, tzinfo=timezone.utc)
 EVERY = frequency.every(10)
 DAY = timedelta(days=1)
-QUICK = DEFAULTS._replace(
-    server=ServerTimeouts(tick=0.02, queue_look=0.02, queue_sweep=0.0, renewal=0.02, cleaning=0.02)
-)
+QUICK = Timeouts(server=ServerTimeouts(tick=0.02, queue_look=0.02, queue_sweep=0.0, renewal=0.02, cleaning=0.02))
 
 
 @pytest.fixture
