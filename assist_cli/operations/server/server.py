@@ -135,8 +135,11 @@ class Server:
                 )
             ]
             try:
+                loop, tick = asyncio.get_running_loop(), 0.0
                 while not self._stopped.is_set():
-                    await self._pause(min(await self.turn(), periodic.until_next(self._timeouts.tick)))
+                    if is_tick := loop.time() >= tick:
+                        tick = loop.time() + periodic.until_next(self._timeouts.tick)
+                    await self._pause(min(await self.turn(looks=is_tick), tick - loop.time()))
             finally:
                 for duty in duties:
                     duty.cancel()
@@ -195,13 +198,17 @@ class Server:
         """The records that it is delivering or following."""
         return self._deliverer.under_way
 
-    async def turn(self) -> float:
-        """Do the work that is due now. Returns the seconds until more is due."""
+    async def turn(self, *, looks: bool = True) -> float:
+        """Do the work that is due now; with ``looks``, notice first what others have changed.
+
+        Returns the seconds until more is due.
+        """
         try:
             now, step = self._clock.read()
             if step:
                 await self._take_step(now, step)
-            self._notice_changes()
+            if looks:
+                self._notice_changes()
             return await self._fire(now)
         except Conflict as error:  # another server has the lease, or the database is too new
             self.failure = error
