@@ -113,5 +113,5 @@ def test_old_output_is_deleted(place: Path, hold: Callable[..., None]) -> None:
     (place / "r-1").mkdir()
     (place / "r-1" / (output._NAME % 0)).write_bytes(b"x")
     hold("unlink", 2)
-    folder.drop_output()
+    folder.drop(folder.sizes())
     assert list((place / "r-1").iterdir()) == []

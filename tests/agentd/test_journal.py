@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import time
@@ -231,9 +232,8 @@ def test_a_restart_of_the_machine(agent: Agent) -> None:
     kill_and_wait(shim)
     path = agent.folder(record) / "request.json"
     path.write_text(path.read_text().replace(agent.journal(record)["boot"], "another-boot"))
-    for name in ("shim.pid", "process.json"):
-        noted = agent.folder(record) / name
-        noted.write_text(noted.read_text().replace(agent.journal(record, name)[2], "another-boot"))
+    path = agent.folder(record) / "process.json"
+    path.write_text(path.read_text().replace(agent.journal(record, path.name)[2], "another-boot"))
     try:
         output = agent.start().connect().finish(record)
         assert ended(output.result) == ("Failed", "InstanceRestarted")
@@ -275,10 +275,10 @@ def test_a_reused_pid_is_left_alone(agent: Agent) -> None:
     agent.kill()
     kill_and_wait(shim)
     kill_and_wait(main)
-    for name in ("shim.pid", "process.json"):
-        path = agent.folder(record) / name
-        noted = agent.journal(record, name)
-        path.write_text(f'[{innocent}, {noted[1] - 1}, "{noted[2]}"]')
+    noted, request = agent.journal(record, "process.json"), agent.journal(record)
+    (agent.folder(record) / "process.json").write_text(f'[{innocent}, {noted[1] - 1}, "{noted[2]}"]')
+    request["shim"] = [innocent, request["shim"][1] - 1]
+    (agent.folder(record) / "request.json").write_text(json.dumps(request))
     assert ended(agent.start().connect().finish(record).result) == ("Failed", "ExecutionInterrupted")
     assert is_alive(innocent)
 
