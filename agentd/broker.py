@@ -90,14 +90,15 @@ class DialTransport(TunnelTransport):
 class DialConnection(asyncio.Protocol):
     """An agent at a broker. ``connected`` fails with a DialError if it was never; ``ended`` gets the reason.
 
-    ``context`` is the SSLContext for the controllers inside. ``pause`` is the time between two pings, in seconds.
+    ``contexts`` are those of ``listeners.tls_contexts`` for the controllers inside. ``pause`` is the time between two
+    pings, in seconds.
     """
 
-    def __init__(self, server, context, jwt, pause):
+    def __init__(self, server, contexts, jwt, pause):
         self.connected = server.loop.create_future()
         self.ended = server.loop.create_future()
         self._server = server
-        self._context = context
+        self._contexts = contexts
         self._jwt = jwt
         self._pause = pause
         self._subject = "assist.a.%s." % server.instance
@@ -234,7 +235,7 @@ class DialConnection(asyncio.Protocol):
         made = CircuitTransport(publish, ended, "controller %s" % controller)
         made.block(self._blocked)
         self._circuits[session] = made
-        made.open(TlsCaller(self._server, self._context))
+        made.open(TlsCaller(self._server, self._contexts))
         return made
 
 
@@ -249,5 +250,5 @@ def outer_context(pki):
     """Return the SSLContext that checks a broker, with the agent's certificates in ``pki``. Raises ConfigError."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
-    load_certificates(context, pki, "broker-ca.pem")
+    load_certificates(context, context, pki, "broker-ca.pem")
     return context

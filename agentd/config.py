@@ -64,9 +64,9 @@ class Config:
         except OSError as error:
             raise ConfigError("cannot use the folder %s: %s" % (self.home, error.strerror)) from None
         try:
-            with open(self.conf, encoding="utf-8-sig") as lines:  # an editor may have written a byte order mark
-                for number, line in enumerate(lines, 1):
-                    self._set(line.split("#", 1)[0].strip(), number)
+            text = disk.read_whole(self.conf).decode("utf-8-sig")  # an editor may have written a byte order mark
+            for number, line in enumerate(text.split("\n"), 1):
+                self._set(line.split("#", 1)[0].strip(), number)
         except FileNotFoundError:
             pass
         except (OSError, UnicodeDecodeError) as error:
@@ -95,8 +95,7 @@ class Config:
         path = os.path.join(self.home, "instance-id")
         try:
             try:
-                with open(path, encoding="ascii") as file:
-                    return file.read().strip()
+                return disk.read_whole(path).decode("ascii").strip()
             except FileNotFoundError:
                 made = new_instance_id()
                 disk.write_whole(path, made.encode("ascii") + b"\n")

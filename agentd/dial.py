@@ -13,7 +13,7 @@ import signal
 import socket
 import time
 
-from agentd import config, listeners
+from agentd import config, disk, listeners
 from agentd.broker import DialConnection, DialError, DialTransport, outer_context
 
 _ADDRESS = re.compile(r"(tls|http)://(?:\[([0-9a-fA-F:.]+)\]|([A-Za-z0-9_.-]+)):([0-9]{1,5})/?\Z")
@@ -91,8 +91,7 @@ class Dialler:
         """Connect to one broker. Raises OSError, DialError, ConfigError."""
         server, pki = self._server, self._server.settings.pki
         self._connection = None
-        with open(os.path.join(pki, "agent.jwt"), encoding="ascii", errors="replace") as file:
-            jwt = file.read().strip()
+        jwt = disk.read_whole(os.path.join(pki, "agent.jwt")).decode("ascii", "replace").strip()
         inner, outer = self._contexts(pki)
         connection = DialConnection(server, inner, jwt, self._pause)
         _, to_host, to_port = self._proxy or (None, host, port)
@@ -119,11 +118,11 @@ class Dialler:
             raise
 
     def _contexts(self, pki):
-        """Return the SSLContext for controllers, and the one for the broker, from the files of now.
+        """Return the contexts for controllers, and the one for the broker, from the files of now.
 
         A method, so that thousands of simulated agents on one machine can have theirs ready. Raises ConfigError.
         """
-        return listeners.tls_context(pki), outer_context(pki)
+        return listeners.tls_contexts(pki), outer_context(pki)
 
     async def _addresses(self, host):
         """Return the numeric addresses of a host, at least one. The lookup runs in a child: it may block."""
@@ -165,8 +164,7 @@ def read(settings):
 def _authorization(pki):
     """Return the header for a proxy that demands a login: USER:PASSWORD in ``pki/proxy-login``, if that exists."""
     try:
-        with open(os.path.join(pki, "proxy-login"), "rb") as file:
-            login = file.read().strip(b"\r\n")
+        login = disk.read_whole(os.path.join(pki, "proxy-login")).strip(b"\r\n")
     except FileNotFoundError:
         return b""
     return b"Proxy-Authorization: Basic " + binascii.b2a_base64(login, newline=False) + b"\r\n"

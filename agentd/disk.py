@@ -1,7 +1,7 @@
-"""Atomic writes of files, and changes of names that wait for other programs.
+"""Atomic writes of files, and calls that wait for other programs.
 
-On Windows nobody can rename, replace or delete a file, or make one of its name, while another process has it open
-without permission for that: a scanner, an indexer, a backup. They hold a file for a moment, so a change is retried.
+On Windows nobody can open, rename, replace or delete a file, or make one of its name, while another process has it open
+without permission for that: a scanner, an indexer, a backup. They hold a file for a moment, so the call is repeated.
 """
 
 import os
@@ -10,21 +10,31 @@ import time
 _PAUSES = (0.01, 0.02, 0.05, 0.1, 0.2, 0.4, 0.8)  # seconds between two attempts
 _BLOCK = 64 * 1024
 _HELD = (5, 32, 33)  # ERROR_ACCESS_DENIED (also of a name that is being deleted), _SHARING_VIOLATION, _LOCK_VIOLATION
+# On Windows, what opens files reports EACCES alone: the number of Windows is None there, and nowhere else.
+_HIDES_NUMBER = hasattr(OSError, "winerror")
 
 
-def patiently(change, *arguments, **more):
-    """Call a function of ``os`` that changes a name. While another process holds the file, retry for 1.6 s.
+def patiently(call, *arguments, **more):
+    """Call a function that opens a file or changes a name. While another process holds the file, retry for 1.6 s.
 
     Return its result. Raises OSError. Other systems have no such errors.
     """
     for pause in _PAUSES:
         try:
-            return change(*arguments, **more)
+            return call(*arguments, **more)
         except PermissionError as error:
-            if getattr(error, "winerror", None) not in _HELD:
+            number = getattr(error, "winerror", None)
+            if number not in _HELD and not (number is None and _HIDES_NUMBER):
                 raise
         time.sleep(pause)
-    return change(*arguments, **more)
+    return call(*arguments, **more)
+
+
+def read_whole(path, limit=-1):
+    """Return the bytes of a file, at most ``limit``. Raises OSError."""
+    descriptor = patiently(os.open, path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
+    with open(descriptor, "rb", buffering=0) as file:
+        return file.read(limit)
 
 
 def sync_folder(folder):

@@ -32,8 +32,7 @@ class Epochs:
     def read(self):
         """Read the file of an earlier agent. Raises OSError. A damaged file counts as an empty one."""
         try:
-            with open(self._path, encoding="utf-8") as file:
-                found = json.load(file)
+            found = json.loads(disk.read_whole(self._path).decode("utf-8"))
         except (FileNotFoundError, ValueError):
             return
         if isinstance(found, dict):

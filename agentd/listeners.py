@@ -8,7 +8,7 @@ import os
 import socket
 import ssl
 
-from agentd import config, platform
+from agentd import config, disk, platform
 from agentd.connection import Connection, Peer, make_room
 from agentd.wire.transport import TunnelTransport
 from agentd.wire.tunnel import TunnelState
@@ -45,8 +45,8 @@ def _local_peer(transport):
 async def _open_tls(server):
     """Listen on ``settings.listen`` (ADDRESS:PORT, a numeric address). Raises ConfigError, OSError."""
     address, port = _address(server.settings.listen)
-    context = tls_context(server.settings.pki)
-    return await server.loop.create_server(lambda: TlsCaller(server, context), address, port, backlog=_BACKLOG)
+    contexts = tls_contexts(server.settings.pki)
+    return await server.loop.create_server(lambda: TlsCaller(server, contexts), address, port, backlog=_BACKLOG)
 
 
 def _address(text):
@@ -68,27 +68,34 @@ def has_tls():
     return getattr(ssl, "HAS_TLSv1_3", False) and hasattr(ssl, "TLSVersion")
 
 
-def tls_context(folder):
-    """Return the SSLContext that requires a controller's certificate. Raises ConfigError."""
+def tls_contexts(folder):
+    """Return the two contexts of a Tunnel that requires a controller's certificate: its own, and its verifier.
+
+    Raises ConfigError.
+    """
     if not has_tls():
         raise config.ConfigError("cannot listen: this Python has no TLS 1.3; reach this agent by SSH")
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = ssl.TLSVersion.TLSv1_3
-    context.verify_mode = ssl.CERT_REQUIRED
-    context.options |= ssl.OP_NO_TICKET
-    if hasattr(context, "num_tickets"):  # Python 3.8
-        context.num_tickets = 0  # no session is resumed, and tickets take a third of a handshake's time
-    load_certificates(context, folder, "ca.pem")
-    return context
+    both = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    for context in both:
+        context.minimum_version = ssl.TLSVersion.TLSv1_3
+        context.verify_mode = ssl.CERT_REQUIRED
+        context.options |= ssl.OP_NO_TICKET
+        if hasattr(context, "num_tickets"):  # Python 3.8
+            context.num_tickets = 0  # no session is resumed, and tickets take a third of a handshake's time
+    load_certificates(*both, folder, "ca.pem")
+    return both
 
 
-def load_certificates(context, folder, authority):
-    """Load the agent's certificate and key, and the file of the authority. Raises ConfigError."""
+def load_certificates(own, verifier, folder, authority):
+    """Load the agent's certificate and key into one context, the file of the authority into another or the same one.
+
+    Raises ConfigError.
+    """
     names = authority, "agent.pem", "agent.key"
     ours = [os.path.join(folder, name) for name in names]
     try:
-        context.load_verify_locations(ours[0])
-        context.load_cert_chain(*ours[1:])
+        disk.patiently(verifier.load_verify_locations, ours[0])
+        disk.patiently(own.load_cert_chain, *ours[1:])
     except OSError as error:
         text = "cannot use %s, %s and %s in %s: %s"
         raise config.ConfigError(text % (*names, folder, error.strerror or error)) from None
@@ -101,8 +108,9 @@ class TlsCaller(TunnelTransport):
     that it still sends would make the system discard the alert.
     """
 
-    def __init__(self, server, context):
-        super(TlsCaller, self).__init__(context, server_side=True)
+    def __init__(self, server, contexts):
+        context, verifier = contexts
+        super(TlsCaller, self).__init__(context, server_side=True, verifier=verifier)
         self._server = server
         self._deadline = None
 

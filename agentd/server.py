@@ -12,7 +12,7 @@ import time
 import traceback
 
 import agentd
-from agentd import listeners, lock, methods, platform
+from agentd import disk, listeners, lock, methods, platform
 from agentd.admission import Admission
 from agentd.epochs import Epochs
 from agentd.log import Throttle
@@ -106,8 +106,7 @@ class AgentServer:
     def guard_report(self):
         """Return the last report of the guard; None without a guard."""
         try:
-            with open(self.settings.guard, encoding="utf-8") as file:
-                return json.load(file)
+            return json.loads(disk.read_whole(self.settings.guard).decode("utf-8"))
         except (OSError, ValueError):
             return None
 

@@ -12,6 +12,8 @@ import re
 from ctypes import byref, c_void_p, c_wchar_p, sizeof
 from ctypes.wintypes import BOOL, DWORD, HANDLE
 
+from agentd.disk import patiently
+
 _PRIVATE = "D:P(A;OICI;FA;;;SY)(A;OICI;FA;;;BA)(A;OICI;FA;;;OW)"
 _OF_ADMINISTRATORS = "O:BA" + _PRIVATE
 _TRUSTED = {"SY", "BA", "OW", "CO"}
@@ -60,7 +62,7 @@ def parent(path):
 
 def open_file(path, flags):
     """Open a file for writing, made if missing. Return its descriptor. Raises OSError."""
-    return os.open(path, flags | os.O_CREAT, 0o600)
+    return patiently(os.open, path, flags | os.O_CREAT, 0o600)
 
 
 def make_private(folder):

@@ -60,22 +60,24 @@ class WakeupListener:
 
 
 def is_held(folder):
-    """Return True if a shim is working on this record."""
-    return processes.is_running(*_holder(folder))
+    """Return True if a shim is working on this record, or if that cannot be read now: its listener retries."""
+    try:
+        return processes.is_running(*_holder(folder))
+    except OSError:
+        return True
 
 
 def _holder(folder):
-    """Return pid and start time of the last holder; (0, None) without one."""
+    """Return pid and start time of the last holder; (0, None) without one. Raises OSError if it cannot be read."""
     try:
-        with open(os.path.join(folder, _NAME), encoding="ascii") as file:
-            pid, start = json.load(file)
-            return pid, start
-    except (OSError, ValueError):
+        pid, start = json.loads(disk.read_whole(os.path.join(folder, _NAME)).decode("ascii"))
+        return pid, start
+    except (FileNotFoundError, ValueError):
         return 0, None
 
 
 def _open_holder(folder):
-    """Return a handle on the process that holds it; None without one."""
+    """Return a handle on the process that holds it; None without one. Raises OSError if that cannot be read."""
     pid, start = _holder(folder)
     try:
         handle = _kernel.open_process(pid)

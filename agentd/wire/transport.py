@@ -21,9 +21,9 @@ class TunnelTransport(_Protocol, asyncio.Transport):
     Subclasses implement ``established``, called after the handshake, and ``failed``, called at an error of TLS.
     """
 
-    def __init__(self, context: ssl.SSLContext, server_side: bool, host=None) -> None:
+    def __init__(self, context: ssl.SSLContext, server_side: bool, host=None, verifier=None) -> None:
         super(TunnelTransport, self).__init__()
-        self.tunnel = Tunnel(context, server_side, host)
+        self.tunnel = Tunnel(context, server_side, host, verifier)
         self._below = None
         self._above = None
         self._paused = False

@@ -34,10 +34,13 @@ def subject_of(certificate):
 class Tunnel:
     """One end of a TLS connection. Bytes for the other end are in ``outgoing`` after each call.
 
-    ``host`` is the name (bytes, ASCII) that the certificate of a server must have, if the context checks it.
+    ``host`` is the name (bytes, ASCII) that the certificate of a server must have, if the context checks it. A server
+    may have another context as its ``verifier``. Then ``context`` has no authority: OpenSSL sends an authority that it
+    knows with its own certificate, and a client takes a fifth of the handshake to parse it.
     """
 
-    def __init__(self, context, server_side, host=None):
+    def __init__(self, context, server_side, host=None, verifier=None):
+        self._verifier = verifier  # until it is in use
         self.state = TunnelState.HANDSHAKE
         self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
         self._tls = context.wrap_bio(self._incoming, self._outgoing, server_side=server_side, server_hostname=host)
@@ -52,6 +55,8 @@ class Tunnel:
         try:
             self._tls.do_handshake()
         except ssl.SSLWantReadError:
+            if self._verifier is not None and self._outgoing.pending:  # our certificate is sent
+                self._tls.context, self._verifier = self._verifier, None
             return
         except ssl.SSLError:
             self._become(TunnelState.FAILED)

@@ -1,6 +1,6 @@
 """The files that enrol machines: archives that any Python from 3.7 on runs, with a client and its settings.
 
-One for several machines has the client ``host.enrol``, and the modules of ``agentd.wire`` that it needs. The agent is
+One for several machines has the client ``host.enrol``, and the modules of ``agentd`` that it needs. The agent is
 not in it: the controller sends it through a broker, in its own version. It is a secret, because it has the token.
 
 One for a machine that listens has the client ``host.enrol_here``, and all that is installed. It is a secret, because it
@@ -49,7 +49,7 @@ _PURPOSES = {"enrol": "enrol this machine", "enrol_here": "install the agent"}
 _PACKAGES = ("assist_cli", "assist_cli/deploy", "assist_cli/deploy/host")
 _HERE = ("boot", "client", "enrol_here")
 _BROKERED = ("client", "enrol", "link", "proxy")
-_WIRE = ("circuit", "nats", "protocol", "tunnel")
+_AGENT = ("disk", "wire/circuit", "wire/nats", "wire/protocol", "wire/tunnel")
 
 
 @dataclass(frozen=True)
@@ -102,8 +102,8 @@ def build(settings: EnrolmentSettings, timeouts: EnrolmentTimeouts) -> bytes:
         "retry_seconds": timeouts.retry,
         "poll_seconds": timeouts.poll,
     }
-    wire = {f"agentd/wire/{name}": bundle.agent_source() / "wire" / f"{name}.py" for name in _WIRE}
-    return _archive("enrol", document, _BROKERED, {"agentd/__init__": None, "agentd/wire/__init__": None, **wire})
+    agent = {f"agentd/{name}": bundle.agent_source() / f"{name}.py" for name in _AGENT}
+    return _archive("enrol", document, _BROKERED, {"agentd/__init__": None, "agentd/wire/__init__": None, **agent})
 
 
 def build_listening(settings: ListeningSettings, timeouts: InstallTimeouts) -> bytes:

@@ -50,7 +50,7 @@ _VALID_UNTIL = re.compile(rb"valid until ([0-9T:-]+)Z\n")
 class Credentials:
     """The PEM files of one end of a connection: its certificate, its private key, and the authority's certificate.
 
-    The authority's certificate also follows in ``certificate``, except for a broker.
+    The authority's certificate also follows in the ``certificate`` of a client, but not of an agent or a broker.
     """
 
     certificate: bytes
@@ -297,7 +297,7 @@ class _Authority:
             .sign(self._key, hashes.SHA256())
         )
         pem = _certificate_pem(certificate)
-        if role != "broker":  # OpenSSL would find the authority, and verify our own certificate, in each handshake
+        if role in ("controller", "enrolment"):  # a client of many: OpenSSL would add it in each handshake, and verify
             pem += self._pem
         return Credentials(pem, _key_pem(key), self._pem)
 

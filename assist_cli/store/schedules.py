@@ -139,16 +139,11 @@ def on_instance(reader: Reader, instance_id: str) -> list[str]:
     return [row["invocation_id"] for row in rows]
 
 
-def advance(transaction: Transaction, schedule: Schedule, upcoming: datetime | None, last: datetime | None) -> bool:
-    """Make the due time after ``schedule.next`` the next; return False if another process has changed the schedule.
-
-    This guarantees that a due time fires at most once, whatever crashes.
-    """
-    return advance_all(transaction, [(schedule, upcoming, last)]) == 1
-
-
 def advance_all(transaction: Transaction, turns: Iterable[tuple[Schedule, datetime | None, datetime | None]]) -> int:
-    """Do the same for several schedules, each with its next and its last due time; return how many changed."""
+    """Give each of these schedules, with ``schedule.next`` passed, its next and last due time; return how many changed.
+
+    One that another process has changed stays as it is. So a due time fires at most once, whatever crashes.
+    """
     return transaction.execute_many(
         """
         UPDATE schedules SET next_at = ?, last_at = coalesce(?, last_at)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import ctypes
 import errno
 import os
+import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -77,6 +80,35 @@ def test_other_errors_are_not_retried(place: Path, hold: Callable[..., None]) ->
     hold("replace", 1, None)
     with pytest.raises(PermissionError):
         disk.write_whole(str(place / "x"), b"new")
+
+
+def test_what_opens_a_file_on_windows_hides_the_number(
+    place: Path, hold: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The C runtime reports EACCES alone, while the calls that change names report the number of Windows too."""
+    path = place / "instance-id"
+    disk.write_whole(str(path), b"i-1\n")
+    hold("open", 1, None)
+    with pytest.raises(PermissionError):
+        disk.read_whole(str(path))
+    monkeypatch.setattr(disk, "_HIDES_NUMBER", True)
+    hold("open", 3, None)
+    assert disk.read_whole(str(path)) == b"i-1\n"
+    hold("open", 100, None)
+    with pytest.raises(PermissionError):
+        disk.read_whole(str(path))
+
+
+@pytest.mark.skipif(sys.platform != "win32", reason="only Windows can keep others from a file")
+@pytest.mark.parametrize("use", [disk.read_whole, os.unlink, lambda path: disk.write_whole(path, b"new")])
+def test_a_real_neighbour_is_waited_for(place: Path, use: Callable[[str], object]) -> None:
+    path = str(place / "held")
+    disk.write_whole(path, b"old")
+    kernel = ctypes.WinDLL("kernel32")  # type: ignore[attr-defined]
+    kernel.CreateFileW.restype = ctypes.c_void_p
+    handle = kernel.CreateFileW(path, 0x80000000, 0, None, 3, 0, None)  # GENERIC_READ, no sharing, OPEN_EXISTING
+    threading.Timer(0.3, kernel.CloseHandle, [ctypes.c_void_p(handle)]).start()
+    disk.patiently(use, path)
 
 
 def test_a_finished_task_stays_finished(place: Path, hold: Callable[..., None]) -> None:

@@ -18,12 +18,13 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
     return Authority(tmp_path_factory.mktemp("authority"))
 
 
-def context(authority: Authority, own: Pair | None, purpose: int) -> ssl.SSLContext:
+def context(authority: Authority | None, own: Pair | None, purpose: int) -> ssl.SSLContext:
     made = ssl.SSLContext(purpose)
     made.check_hostname = False
     made.verify_mode = ssl.CERT_REQUIRED
     made.minimum_version = ssl.TLSVersion.TLSv1_3
-    made.load_verify_locations(authority.own.certificate)
+    if authority is not None:
+        made.load_verify_locations(authority.own.certificate)
     if own is not None:
         made.load_cert_chain(own.certificate, own.key)
     return made
@@ -33,8 +34,9 @@ def ends(authority: Authority, caller: Authority | None = None) -> tuple[Tunnel,
     """A client and a server; the authority ``caller`` signs the certificate of the client."""
     theirs = (caller or authority).issue("tests")
     client = Tunnel(context(authority, theirs, ssl.PROTOCOL_TLS_CLIENT), server_side=False)
-    server = Tunnel(context(authority, authority.issue("i-1", "agent"), ssl.PROTOCOL_TLS_SERVER), server_side=True)
-    return client, server
+    own = context(None, authority.issue("i-1", "agent"), ssl.PROTOCOL_TLS_SERVER)
+    verifier = context(authority, None, ssl.PROTOCOL_TLS_SERVER)
+    return client, Tunnel(own, server_side=True, verifier=verifier)
 
 
 def carry(source: Tunnel, target: Tunnel, piece: Callable[[], int] = lambda: 1 << 20) -> bool:
@@ -68,6 +70,20 @@ def test_two_ends_connect_and_know_each_other(authority: Authority) -> None:
     assert (client.state, server.state) == (TunnelState.OPEN, TunnelState.OPEN)
     assert server.subject() == {"organizationalUnitName": "controller", "commonName": "tests"}
     assert client.subject()["organizationalUnitName"] == "agent"
+
+
+def test_a_server_with_a_verifier_does_not_send_its_authority(authority: Authority) -> None:
+    _, server = ends(authority)
+    both = context(authority, authority.issue("i-1", "agent"), ssl.PROTOCOL_TLS_SERVER)
+    sizes = []
+    for end in (server, Tunnel(both, server_side=True)):
+        client, _ = ends(authority)
+        client.shake_hands()
+        end.feed(client.outgoing())
+        end.shake_hands()
+        sizes.append(len(end.outgoing()))
+    der = ssl.PEM_cert_to_DER_cert(Path(authority.own.certificate).read_text())
+    assert sizes[0] + len(der) <= sizes[1]
 
 
 @pytest.mark.parametrize("seed", range(5))

@@ -99,8 +99,8 @@ def test_before_its_first_record_a_schedule_has_none(database: Database) -> None
 def test_a_due_time_is_passed_one_time(database: Database) -> None:
     schedule = plan(database)
     with database.transaction() as transaction:
-        assert schedules.advance(transaction, schedule, after(20), after(10))
-        assert not schedules.advance(transaction, schedule, after(20), after(10))
+        assert schedules.advance_all(transaction, [(schedule, after(20), after(10))]) == 1
+        assert schedules.advance_all(transaction, [(schedule, after(20), after(10))]) == 0
     found = schedules.get(database, "t-1")
     assert found is not None
     assert (found.next, found.last) == (after(20), after(10))
@@ -110,7 +110,7 @@ def test_a_paused_schedule_is_not_passed(database: Database) -> None:
     schedule = plan(database)
     with database.transaction() as transaction:
         schedules.pause(transaction, "t-1", NOW)
-        assert not schedules.advance(transaction, schedule, after(20), after(10))
+        assert schedules.advance_all(transaction, [(schedule, after(20), after(10))]) == 0
 
 
 def test_only_changes_by_people_are_read_again(database: Database) -> None:
@@ -120,7 +120,7 @@ def test_only_changes_by_people_are_read_again(database: Database) -> None:
     assert found == dict.fromkeys(("t-1", "t-2"), 1_795_334_410_000)
     assert schedules.changed(database, revision) == (revision, {})
     with database.transaction() as transaction:
-        schedules.advance(transaction, schedule, after(20), after(10))
+        schedules.advance_all(transaction, [(schedule, after(20), after(10))])
     assert schedules.changed(database, revision) == (revision, {})
     with database.transaction() as transaction:
         schedules.pause(transaction, "t-2", NOW)

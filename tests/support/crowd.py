@@ -113,7 +113,7 @@ class _StandIn(StandIn):
 class _Dialler(Dialler):
     """The dialler of an agent. Its certificates were read before: on one machine, this would be most of the work."""
 
-    def _contexts(self, pki: str) -> tuple[ssl.SSLContext, ssl.SSLContext]:
+    def _contexts(self, pki: str) -> tuple[tuple[ssl.SSLContext, ssl.SSLContext], ssl.SSLContext]:
         return self._server.contexts  # type: ignore[no-any-return]
 
 
@@ -123,7 +123,7 @@ class _Member:
     def __init__(self, crowd: _Process, instance: str, folder: Path) -> None:
         words = dict(config.DEFAULTS, dial=crowd.brokers, pki=str(folder))
         self.settings = SimpleNamespace(**words)
-        self.contexts = listeners.tls_context(str(folder)), outer_context(str(folder))
+        self.contexts = listeners.tls_contexts(str(folder)), outer_context(str(folder))
         self.loop = crowd.loop
         self.crowd = crowd
         self.instance = instance

@@ -5,6 +5,7 @@ import re
 import ssl
 from typing import Tuple
 
+from agentd.disk import patiently
 from assist_cli.deploy.host.changes import read
 
 _PEM = re.compile(b"-----BEGIN CERTIFICATE-----(.*?)-----END CERTIFICATE-----", re.DOTALL)
@@ -17,7 +18,7 @@ def is_newer(certificate: str, key: str, other: bytes) -> bool:
     The beginning of validity counts.
     """
     try:
-        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key)
+        patiently(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain, certificate, key)
         return _not_before(read(certificate) or b"") > _not_before(other)
     except (OSError, ValueError):
         return False  # it is missing or broken

@@ -9,7 +9,7 @@ import shutil
 import sys
 from typing import Any, Callable, List, Optional
 
-from agentd.disk import patiently, sync_folder, write_whole
+from agentd.disk import patiently, read_whole, sync_folder, write_whole
 from agentd.platform import load
 
 permissions = load("permissions")
@@ -131,7 +131,7 @@ def link(path: str, target: str, steps: Steps) -> None:
 
 def read(path: str) -> Optional[bytes]:
     try:
-        with open(path, "rb") as file:
-            return file.read()
+        content: bytes = read_whole(path)
+        return content
     except (FileNotFoundError, NotADirectoryError):
         return None

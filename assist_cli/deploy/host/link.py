@@ -7,6 +7,7 @@ import ssl
 import tempfile
 from typing import Any, Dict
 
+from agentd.disk import patiently
 from agentd.wire import circuit, nats
 from agentd.wire.circuit import CircuitEnd
 from agentd.wire.nats import NatsProtocol
@@ -162,7 +163,7 @@ def _inner(settings: Words) -> ssl.SSLContext:
     try:
         with os.fdopen(descriptor, "w") as file:
             file.write(settings["certificate"] + settings["key"])
-        context.load_cert_chain(path)
+        patiently(context.load_cert_chain, path)
     finally:
-        os.unlink(path)
+        patiently(os.unlink, path)
     return context
