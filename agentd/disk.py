@@ -30,11 +30,19 @@ def patiently(call, *arguments, **more):
     return call(*arguments, **more)
 
 
-def read_whole(path, limit=-1):
-    """Return the bytes of a file, at most ``limit``. Raises OSError."""
+def read_whole(path):
+    """Return the bytes of a plain file, or of one of /proc. Raises OSError.
+
+    A file object would ask the system five things more.
+    """
     descriptor = patiently(os.open, path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
-    with open(descriptor, "rb", buffering=0) as file:
-        return file.read(limit)
+    try:
+        parts = [os.read(descriptor, _BLOCK)]
+        while len(parts[-1]) == _BLOCK:
+            parts.append(os.read(descriptor, _BLOCK))
+        return b"".join(parts)
+    finally:
+        os.close(descriptor)
 
 
 def sync_folder(folder):
@@ -51,18 +59,6 @@ def sync_folder(folder):
 def room(status):
     """Return the bytes on the disk of a file with this ``os.stat``, as exact as the system allows."""
     return status.st_blocks * 512 if hasattr(status, "st_blocks") else status.st_size
-
-
-def read_whole(path):
-    """Return the content of a plain file. Raises OSError. ``open`` would ask the system five things more."""
-    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
-    try:
-        parts = []
-        while not parts or len(parts[-1]) == _BLOCK:
-            parts.append(os.read(descriptor, _BLOCK))
-        return b"".join(parts)
-    finally:
-        os.close(descriptor)
 
 
 def write_all(descriptor, data):
