@@ -100,8 +100,8 @@ class AgentServer:
             answer = protocol.failure(number, protocol.INTERNAL_ERROR, "there is a bug in this agent")
         connection.answer(answer)
         if secret:  # it is now only in free memory
-            memory.wipe()
             self.tasks.renew_children()
+            memory.wipe()
 
     def guard_report(self):
         """Return the last report of the guard; None without a guard."""

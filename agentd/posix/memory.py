@@ -16,7 +16,8 @@ _STEP = 16 if sys.version_info >= (3, 7) and sys.maxsize >> 32 else 8
 _SMALL = range(512, _HEADER, -_STEP)  # bytes: up to this size Python has its own blocks, each for one size
 _AT_ONCE = 16  # blocks of Python between two looks
 _CACHED = range(1032, 0, -16)  # bytes: the C library keeps freed blocks of these sizes for requests of the same size
-_LARGE = (65536, 32768, 16384, 8192, 4096, 2048)  # bytes: larger ones, which it splits for any request
+_LARGE = (122880, 65536, 32768, 16384, 8192, 4096, 2048)  # bytes: larger ones, which it splits for any request
+_EDGE = 4352  # bytes: at most a page, and a header, at both ends of a free block is kept by malloc_trim, else no page
 _MOST = 100000  # limit of blocks of one size, for systems that only reuse memory
 _DONTNEED = 4  # MADV_DONTNEED of Linux
 _UNCACHED = 2048  # bytes of a block that the C library does not cache
@@ -37,7 +38,7 @@ def wipe():
     regions = _regions()
     if regions:
         _libc().getpid(_Room())
-        _wipe_large(_libc(), regions)
+        _wipe_large(_libc(), regions, _EDGE if _trim() else _LARGE[0])
         try:
             _wipe_small(regions)
         except MemoryError:
@@ -62,20 +63,23 @@ def _libc():
     return libc
 
 
-def _wipe_large(libc, regions):
-    """Overwrite the free blocks of the C library.
+def _wipe_large(libc, regions, edge):
+    """Overwrite the free blocks of the C library, without what is further than ``edge`` bytes from both ends.
 
     Each block holds the address of the one before, because a growing list would itself take and free such blocks. New
     memory is freed as one larger block: otherwise the C library keeps some of it, and its memory grows with each call.
     """
     malloc, room, clear, follow = libc.malloc, libc.malloc_usable_size, ctypes.memset, ctypes.c_void_p.from_address
     held, find = None, bisect.bisect_right
-    for size in itertools.chain(_LARGE, _CACHED):
+    for wanted in itertools.chain(_LARGE, _CACHED):
         for _ in range(_MOST):
-            block = malloc(size)
+            block = malloc(wanted)
             if not block:
                 break
-            clear(block, 0, room(block))
+            size = room(block)
+            part = min(size, edge)
+            clear(block, 0, part)
+            clear(block + size - part, 0, part)
             follow(block).value = held
             held = block
             if find(regions, block) % 2 == 0:
@@ -98,10 +102,11 @@ def _wipe_small(regions):
 
 
 def _trim():
-    """Give free memory to the system, if the C library can do that (glibc)."""
+    """Give free memory to the system. Return True if the C library can do that (glibc)."""
     give = getattr(_libc(), "malloc_trim", None)
     if give is not None:
         give(0)
+    return give is not None
 
 
 def _unmap_unchanged():
