@@ -24,7 +24,7 @@ _MEASURE_EVERY = 86400.0  # seconds between two checks of the age and size of th
 _RETRY = 5.0  # seconds until the start of a process is retried
 _LIST_PAGE = 500
 _BLOCK = 4096  # bytes, of most disks
-_REMEMBERED = 100  # records that have ended, in memory
+_REMEMBERED = 32  # records that have ended, in memory
 
 
 class RequestRefused(Exception):
@@ -326,8 +326,8 @@ class Tasks:
             self._ended.popitem(last=False)
         self.total += 1
         self.spool_bytes += room
-        for watcher in list(task.watchers):
-            watcher.pump()
+        for watcher in task.watchers:
+            watcher.wake()
         for future in task.waiting:
             future.set_result(None)
         if self.spool_bytes > self._settings.spool_limit:
@@ -378,6 +378,7 @@ class Tasks:
             return
         for record in records:
             self._acknowledged.pop(record, None)
+            self._ended.pop(record, None)
         self.spool_bytes = max(self.spool_bytes - words["freed"], 0)
         if measure:
             self._measured, self.spool_bytes = time.monotonic(), words["bytes"]

@@ -37,15 +37,14 @@ class Watcher:
         """Send soon: there may be new output, or space in the connection."""
         if not self._waiting:
             self._waiting = True
-            self._connection.loop.call_soon(self.pump)
+            self._connection.loop.call_soon(self._pump)
 
     def close(self):
         self._reader.close()
         self._task.watchers.discard(self)
         self._connection.watchers.discard(self)
 
-    def pump(self):
-        """Send what there is, as far as the connection takes it."""
+    def _pump(self):
         self._waiting = False
         if self not in self._connection.watchers or not self._connection.writable:
             return
@@ -60,7 +59,7 @@ class Watcher:
                 chunks = self._reader.read(output.READ, end)
             except OSError:  # no free descriptor: the watch continues when there is one
                 self._waiting = True
-                self._connection.loop.call_later(_RETRY, self.pump)
+                self._connection.loop.call_later(_RETRY, self._pump)
                 self._connection.send(*messages)
                 return
             for chunk in chunks:

@@ -19,6 +19,12 @@ _CACHED = range(1032, 0, -16)  # bytes: the C library keeps freed blocks of thes
 _LARGE = (122880, 65536, 32768, 16384, 8192, 4096, 2048)  # bytes: larger ones, which it splits for any request
 _EDGE = 4352  # bytes: at most a page, and a header, at both ends of a free block is kept by malloc_trim, else no page
 _MOST = 100000  # limit of blocks of one size, for systems that only reuse memory
+_FUNCTIONS = (  # name, result, arguments
+    ("malloc", ctypes.c_void_p, ctypes.c_size_t),
+    ("realloc", ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t),
+    ("free", None, ctypes.c_void_p),
+    ("malloc_usable_size", ctypes.c_size_t, ctypes.c_void_p),
+)
 _DONTNEED = 4  # MADV_DONTNEED of Linux
 _UNCACHED = 2048  # bytes of a block that the C library does not cache
 
@@ -54,12 +60,12 @@ class _Room(ctypes.Structure):
 
 @functools.lru_cache(maxsize=None)
 def _libc():
-    """Return the C library."""
+    """Return the C library, with the types of what has pointers."""
     libc = ctypes.CDLL(None)
-    libc.malloc.argtypes, libc.malloc.restype = [ctypes.c_size_t], ctypes.c_void_p
-    libc.realloc.argtypes, libc.realloc.restype = [ctypes.c_void_p, ctypes.c_size_t], ctypes.c_void_p
-    libc.free.argtypes, libc.free.restype = [ctypes.c_void_p], None
-    libc.malloc_usable_size.argtypes, libc.malloc_usable_size.restype = [ctypes.c_void_p], ctypes.c_size_t
+    for name, result, *arguments in _FUNCTIONS:
+        function = getattr(libc, name, None)
+        if function is not None:
+            function.argtypes, function.restype = arguments, result
     return libc
 
 

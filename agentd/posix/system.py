@@ -68,7 +68,7 @@ def facts():
         "kernel": _word(os.uname().release),
         "cpus": os.cpu_count(),
         "memory": os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"),
-        "addresses": list(_addresses()),
+        "addresses": _addresses(),
     }
 
 
@@ -105,21 +105,32 @@ def _variables(path, *identity):
 def _addresses():
     """Return the addresses of this machine, without those of loopback, of one link, and temporary ones.
 
-    They are read again only after a change, which the kernel reports.
+    They are read again only after a change.
     """
     try:
-        while _changes().recv(65536, socket.MSG_DONTWAIT):
+        if _has_changed():
             _read_all_addresses.cache_clear()
+        return list(_read_all_addresses())
+    except (OSError, AttributeError):  # not Linux, or forbidden
+        return []
+
+
+def _has_changed():
+    """Return True if the kernel has reported a change of an address since the last call, or cannot report any."""
+    changed = False
+    try:
+        while _reports().recv(65536, socket.MSG_DONTWAIT):
+            changed = True
     except BlockingIOError:
-        pass  # no more reports
-    except (OSError, AttributeError):  # too many reports, or no such system
-        _read_all_addresses.cache_clear()
-    return _read_all_addresses()
+        return changed
+    except OSError:  # more than it keeps
+        pass
+    return True
 
 
 @functools.lru_cache(maxsize=None)
-def _changes():
-    """Return the socket on which the kernel reports changes of addresses. Raises OSError, AttributeError."""
+def _reports():
+    """Return the socket on which the kernel reports changes. Raises OSError, AttributeError."""
     netlink = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 0)
     netlink.bind((0, _CHANGED_ADDRESSES))
     return netlink
@@ -127,15 +138,13 @@ def _changes():
 
 @functools.lru_cache(maxsize=None)
 def _read_all_addresses():
-    try:
-        with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 0) as netlink:
-            netlink.settimeout(1)
-            netlink.send(_DUMP_ADDRESSES)
-            found = []
-            while _read_addresses(netlink.recv(65536), found):
-                pass
-    except (OSError, AttributeError):  # not Linux, or forbidden
-        return []
+    """Return all these addresses. Raises OSError."""
+    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 0) as netlink:
+        netlink.settimeout(1)
+        netlink.send(_DUMP_ADDRESSES)
+        found = []
+        while _read_addresses(netlink.recv(65536), found):
+            pass
     return found[:MOST_ADDRESSES]
 
 

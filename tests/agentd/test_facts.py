@@ -22,8 +22,8 @@ def no_reports_later() -> Iterator[None]:
     """Close the socket on which the kernel reports changes."""
     yield
     with contextlib.suppress(OSError, AttributeError):  # no Linux
-        system._changes().close()
-    system._changes.cache_clear()
+        system._reports().close()
+    system._reports.cache_clear()
     system._read_all_addresses.cache_clear()
 
 
