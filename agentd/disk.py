@@ -11,7 +11,7 @@ _PAUSES = (0.01, 0.02, 0.05, 0.1, 0.2, 0.4, 0.8)  # seconds between two attempts
 _BLOCK = 64 * 1024
 _HELD = (5, 32, 33)  # ERROR_ACCESS_DENIED (also of a name that is being deleted), _SHARING_VIOLATION, _LOCK_VIOLATION
 # On Windows, what opens files reports EACCES alone: the number of Windows is None there, and nowhere else.
-_HIDES_NUMBER = hasattr(OSError, "winerror")
+_hides_number = hasattr(OSError, "winerror")
 
 
 def patiently(call, *arguments, **more):
@@ -24,7 +24,7 @@ def patiently(call, *arguments, **more):
             return call(*arguments, **more)
         except PermissionError as error:
             number = getattr(error, "winerror", None)
-            if number not in _HELD and not (number is None and _HIDES_NUMBER):
+            if number not in _HELD and not (number is None and _hides_number):
                 raise
         time.sleep(pause)
     return call(*arguments, **more)

@@ -21,8 +21,8 @@ import functools
 import os
 import stat
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from assist_cli import codes, folder
 from assist_cli.errors import FileFailure, InvalidParameter, NotPermitted
@@ -33,11 +33,17 @@ _FOLDERS = ("agent", "broker", "installs", "logs", "pki", "senders")
 _FILES = ("assist.db", "assist.db-wal", "assist.db-shm", "nonces.db", "notify.key", "notify.lock")
 
 
-@dataclass(frozen=True)
 class Home:
     """One ASSIST_HOME. Its properties create nothing; ``folder`` makes folders."""
 
-    root: Path
+    def __init__(self, root: Path) -> None:
+        self.root: Final = root
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Home) and self.root == other.root
+
+    def __hash__(self) -> int:
+        return hash(self.root)
 
     @functools.cached_property
     def database(self) -> Path:

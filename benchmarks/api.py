@@ -21,7 +21,6 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -164,7 +163,7 @@ def site() -> Iterator[tuple[list[Signer], str, int]]:
             timing = Timing(frequency.parse(f"rate({INTERVAL}s)", zone="UTC", now=utc_now()))
             for number in range(SCHEDULES):
                 since = utc_now() - timedelta(seconds=INTERVAL * (1 - number / SCHEDULES))
-                made_then = replace(controller, now=lambda since=since: since)
+                made_then = controller.replace(now=lambda since=since: since)
                 schedule(made_then, RunRequest(b"true", targets=Selection((local.id,))), timing)
         try:
             with api.started(home) as (process, url):

@@ -20,23 +20,25 @@ import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from assist_cli import codes
 from assist_cli.errors import Conflict, FileFailure, InvalidParameter
 from assist_cli.paths import Home, write_whole
+from assist_cli.structs import Struct
 
 PORT = 4222
 SYSTEM, FLEET, ENROLL = ACCOUNTS = ("SYS", "FLEET", "ENROLL")
-CONTROLLER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")  # it is a part of subjects, and of a certificate
+# Every run over TLS loads this module, so the patterns are compiled on use.
+CONTROLLER_NAME = r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}"  # it is a part of subjects, and of a certificate
 
-_PLACE = re.compile(r"tls://(?:\[(?P<six>[0-9A-Fa-f:.]+)\]|(?P<name>[^\[\]:/@?#]+))(?::(?P<port>[0-9]{1,5}))?/?")
-_LABEL = re.compile(r"(?!-)[A-Za-z0-9-]{1,63}(?<!-)")
+_PLACE = r"tls://(?:\[(?P<six>[0-9A-Fa-f:.]+)\]|(?P<name>[^\[\]:/@?#]+))(?::(?P<port>[0-9]{1,5}))?/?"
+_LABEL = r"(?!-)[A-Za-z0-9-]{1,63}(?<!-)"
 _LONGEST_NAME = 253
 _FORM = "an address of a broker is tls://HOST[:PORT], like tls://broker.example.com:4222"
 
 
-class BrokerAddress(NamedTuple):
+class BrokerAddress(Struct):
     """Host and port of a broker. ``host`` is a name or a numeric address, without brackets."""
 
     host: str
@@ -59,7 +61,7 @@ class BrokerAddress(NamedTuple):
         return f"tls://{self.place}"
 
 
-class BrokerSettings(NamedTuple):
+class BrokerSettings(Struct):
     """The content of ``broker.json``.
 
     ``controller`` is the name of this one, ``others`` are those with credentials of their own. ``accounts``: SYS, FLEET
@@ -74,7 +76,7 @@ class BrokerSettings(NamedTuple):
 
 def parse(text: str) -> BrokerAddress:
     """Return the address in ``tls://HOST[:PORT]``. Raises InvalidParameter (InvalidAddress) with the reason."""
-    found = _PLACE.fullmatch(text)
+    found = re.fullmatch(_PLACE, text)
     if found is None:
         bare = text.startswith("tls://") and text.count(":") > 2 and "[" not in text
         if "://" not in text:
@@ -94,7 +96,7 @@ def _host(text: str, host: str) -> str:
         if ":" in host or re.fullmatch(r"[0-9.]+", host):
             raise _refused(text, f"'{host}' is not an IP address") from None
         name = host.lower().removesuffix(".")
-        if len(name) > _LONGEST_NAME or not all(map(_LABEL.fullmatch, name.split("."))):
+        if len(name) > _LONGEST_NAME or not all(re.fullmatch(_LABEL, label) for label in name.split(".")):
             raise _refused(text, f"'{host}' is not a host name") from None
         return name
     if address.is_unspecified:
@@ -146,7 +148,7 @@ def from_document(found: Mapping[str, Any]) -> BrokerSettings:
     """Return the settings in a JSON object. Raises KeyError, TypeError, ValueError, InvalidParameter."""
     accounts = {name: str(found["accounts"][name]) for name in ACCOUNTS}
     addresses, others = tuple(map(parse, found["addresses"])), tuple(map(str, found["others"]))
-    if not addresses or not CONTROLLER_NAME.fullmatch(str(found["controller"])):
+    if not addresses or not re.fullmatch(CONTROLLER_NAME, str(found["controller"])):
         raise ValueError("no address, or no name of a controller")
     return BrokerSettings(addresses, str(found["controller"]), accounts, others)
 

@@ -12,10 +12,11 @@ import ssl
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from assist_cli.errors import ClientAuthFailed, FileFailure
 from assist_cli.paths import Home, version_of, write_whole
+from assist_cli.structs import Struct
 
 # A machine whose clock is behind must accept a new certificate: it is valid from a time before it was made.
 BACKDATED = timedelta(days=1)
@@ -23,7 +24,7 @@ BACKDATED = timedelta(days=1)
 _AGAIN = "to admit it with a new key: assist instance install HOST; without SSH, a new file of assist instance enroll"
 
 
-class Revocation(NamedTuple):
+class Revocation(Struct):
     """The revocation of one instance: certificates that were made up to ``second`` (since the epoch) are refused.
 
     ``is_closed``: it is shut out until it gets a newer one.
@@ -55,7 +56,7 @@ def _parsed(path: Path, version: tuple[int, int, int]) -> Mapping[str, Revocatio
 
 def write(home: Home, revocations: dict[str, Revocation]) -> None:
     """Write the revocations. Raises FileFailure."""
-    document = {name: each._asdict() for name, each in sorted(revocations.items())}
+    document = {name: each.as_dict() for name, each in sorted(revocations.items())}
     write_whole(home.revoked, json.dumps(document, indent=2).encode() + b"\n")
 
 

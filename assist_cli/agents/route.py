@@ -8,11 +8,12 @@ agent that listens for mutual TLS; ``ssh:[USER@]HOST[:PORT][?sudo]`` an agent re
 
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from assist_cli import codes
 from assist_cli.errors import InvalidParameter
 from assist_cli.model import ids
+from assist_cli.structs import Struct
 
 if TYPE_CHECKING:
     from assist_cli.agents.destination import Destination
@@ -22,7 +23,7 @@ TLS_PORT = 7433
 _PLACE = r"(?:\[(?P<six>[0-9A-Fa-f:.]+(?:%[\w.-]+)?)\]|(?P<name>\w[\w.-]*))(?::(?P<port>[0-9]{1,5}))?"
 
 
-class Local(NamedTuple):
+class Local(Struct):
     """The agent of this machine."""
 
     name: str = "local"
@@ -31,7 +32,7 @@ class Local(NamedTuple):
         return self.name
 
 
-class Unix(NamedTuple):
+class Unix(Struct):
     """The agent behind a unix socket."""
 
     path: Path
@@ -40,7 +41,7 @@ class Unix(NamedTuple):
         return f"unix:{self.path}"
 
 
-class Tls(NamedTuple):
+class Tls(Struct):
     """An agent that listens on a port. ``host`` is a name or an address, without brackets."""
 
     host: str
@@ -51,7 +52,7 @@ class Tls(NamedTuple):
         return f"tls:{host}:{self.port}"
 
 
-class Ssh(NamedTuple):
+class Ssh(Struct):
     """An agent that is reached over SSH."""
 
     destination: "Destination"
@@ -60,7 +61,7 @@ class Ssh(NamedTuple):
         return f"ssh:{self.destination}"
 
 
-class Nats(NamedTuple):
+class Nats(Struct):
     """An agent that dials out to the broker, by the id of its instance."""
 
     instance: str

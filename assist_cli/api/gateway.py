@@ -124,7 +124,7 @@ class Gateway:
     def _caller(self, controller: Controller, order: Order) -> Caller:
         key, call = order.key, order.call
         actor = Actor(f"access key {key.name} ({key.id})", None, f"{call.client} by the API")
-        return Caller(key, replace(controller, actor=actor), self.background, order.action.name, call.header("host"))
+        return Caller(key, controller.replace(actor=actor), self.background, order.action.name, call.header("host"))
 
     def _prove(self, controller: Controller, claim: Claim) -> AccessKey:
         """Return the enabled key that has signed a call. A second call with the same nonce is refused. Raises Fault."""

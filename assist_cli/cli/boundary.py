@@ -14,14 +14,14 @@ import itertools
 import re
 import sys
 import traceback
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 import typer
 import typer.main
 
 from assist_cli.cli.output import Format, Printer
-from assist_cli.cli.typer_classes import Noun, TyperUsageError
+from assist_cli.cli.typer_classes import Noun, OnUse, TyperUsageError
 from assist_cli.errors import (
     AssistError,
     DatabaseFailure,
@@ -44,7 +44,7 @@ class Boundary(Noun):
 
     def __init__(self, **settings: Any) -> None:
         super().__init__(**settings)
-        self.commands: Any = _Commands(self.table)
+        self.commands: Any = OnUse(self.table, lambda name: _command(name, self.table[name]))
 
     def main(self, args: Sequence[str] | None = None, prog_name: str | None = None, *_: Any, **settings: Any) -> Any:
         words = list(sys.argv[1:] if args is None else args)
@@ -101,25 +101,9 @@ _FILE_HINTS = {
 @functools.cache
 def _command(name: str, place: str) -> Any:
     module, _, attribute = place.partition(":")
-    command = typer.main.get_command(getattr(importlib.import_module(module), attribute))
+    command = getattr(importlib.import_module(module), attribute).build()
     command.name = name
     return command
-
-
-class _Commands(Mapping[str, Any]):
-    """The commands of the root group, each imported on use."""
-
-    def __init__(self, table: Mapping[str, str]) -> None:
-        self._table = table
-
-    def __getitem__(self, name: str) -> Any:
-        return _command(name, self._table[name])
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._table)
-
-    def __len__(self) -> int:
-        return len(self._table)
 
 
 def _report(error: AssistError, words: Sequence[str]) -> ExitStatus:

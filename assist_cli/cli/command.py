@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Annotated
 
 import typer
@@ -272,7 +271,7 @@ def clone(
             changes = Changes(content=_from_editor(printer, old.content, old.type))
         elif content is not None:
             kind = kind or commands.get(controller, reference).version.type
-            changes = replace(changes, content=script.fixed(printer, content, kind))
+            changes = changes.replace(content=script.fixed(printer, content, kind))
         made = commands.clone(controller, reference, changes, new_name, description)
     _print_saved(printer, made)
     parameters.warn_of_keys(printer, made.version)

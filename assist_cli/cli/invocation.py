@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -36,7 +35,6 @@ stop_app = options.application()
 app.add_typer(history_app)
 
 
-@dataclass(frozen=True, eq=False, repr=False)
 class MemberOptions(targets.TargetOptions):
     """Options that select instances of an invocation."""
 

@@ -87,7 +87,7 @@ def invoke(
             later = timing is not None or wait is not None
             asked = [each for each in missing(request) if not (later and each.secret)]
             answers = parameters.ask(printer, asked)
-            request = request._replace(parameters={**request.parameters, **answers})
+            request = request.replace(parameters={**request.parameters, **answers})
         if timing is not None:
             launching.print_scheduled(printer, controller, *schedule(controller, request, timing, also=also))
             return

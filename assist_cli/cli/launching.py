@@ -3,7 +3,6 @@
 import contextlib
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -43,7 +42,6 @@ def interval(text: str) -> float:
 _FREQUENCY = r"cannot use the frequency '.*?': "
 
 
-@dataclass(frozen=True, eq=False, repr=False)
 class ScheduleOptions(Group):
     """Options of periodic invocations, and of one-time runs at a later time."""
 
@@ -157,7 +155,6 @@ def _queue_time(text: str) -> float:
     return seconds
 
 
-@dataclass(frozen=True, eq=False, repr=False)
 class QueueOptions(Group):
     """The option for targets that are offline."""
 
@@ -184,7 +181,6 @@ class QueueOptions(Group):
         return timedelta(seconds=self.queue)
 
 
-@dataclass(frozen=True, eq=False, repr=False)
 class WaveOptions(Group):
     """Options of a rollout: canary, batches, and a limit of failures."""
 
@@ -224,7 +220,6 @@ def _share(text: str, option: str, *, least: int) -> Share:
         raise UsageError(error.message, hint=error.hint) from None
 
 
-@dataclass(frozen=True, eq=False, repr=False)
 class WatchOptions(Group):
     """Options that limit how long a command waits."""
 
@@ -235,7 +230,6 @@ class WatchOptions(Group):
     patience: options.Patience = None
 
 
-@dataclass(frozen=True, eq=False, repr=False)
 class FileOptions(Group):
     """The option for output as files."""
 
@@ -254,7 +248,6 @@ class FileOptions(Group):
         return self.outdir
 
 
-@dataclass(frozen=True, eq=False, repr=False)
 class ViewOptions(Group):
     """Options of the output of several instances."""
 
@@ -273,7 +266,6 @@ class ViewOptions(Group):
         return Look(self.live, self.gather)
 
 
-@dataclass(frozen=True, eq=False, repr=False)
 class NotifyOptions(Group):
     """Options of the notification of the outcome."""
 

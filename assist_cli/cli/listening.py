@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -19,7 +18,6 @@ if TYPE_CHECKING:
     from assist_cli.operations.server.server import Service
 
 
-@dataclass(frozen=True, eq=False, repr=False)
 class Listening(Group):
     """Options of the web console, the HTTP API and the metrics of a server."""
 

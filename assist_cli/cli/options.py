@@ -125,7 +125,7 @@ EncodingOption = Annotated[
 ]
 
 
-def application(help: str | None = None) -> typer.Typer:
+def application(help: str | None = None) -> CliApplication:
     """Return an application of one command, or with ``help`` a group, which without a command prints its help."""
     app = CliApplication(
         cls=Noun,

@@ -22,6 +22,7 @@ import typer
 from assist_cli.cli.formatting import GAP, column_widths, pad, width, wrap
 from assist_cli.cli.streams import OutputStream, StatusLine, Streams
 from assist_cli.errors import AssistError, OutputClosed, OutputFailure
+from assist_cli.structs import Struct
 from assist_cli.units import escape, escape_json
 
 if TYPE_CHECKING:
@@ -86,7 +87,7 @@ class Cell(NamedTuple):
     style: Style = Style.PLAIN
 
 
-class Column(NamedTuple):
+class Column(Struct):
     """A column of a table.
 
     On a narrow terminal a ``flexible`` one is cut to ``least`` columns, and one with ``drop`` is not shown: 1 is the

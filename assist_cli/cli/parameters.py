@@ -1,7 +1,6 @@
 """Parameters on the command line: their options, and questions for missing ones."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
@@ -23,7 +22,6 @@ Secrets = Annotated[
 ]
 
 
-@dataclass(frozen=True, eq=False, repr=False)
 class ParameterOptions(Group):
     """Options with values for the parameters of a script."""
 

@@ -88,7 +88,7 @@ def rerun(
             launching.print_scheduled(printer, controller, *schedule(controller, request, timing, also=also))
             return
         if printer.can_ask and wait is None:  # the queue has secrets by reference, never as typed
-            request = request._replace(secrets={**given, **parameters.ask(printer, missing(request))})
+            request = request.replace(secrets={**given, **parameters.ask(printer, missing(request))})
         with (
             launching.output_folder(outdir),
             recorded(controller, request, also=also, wait=wait) as invocation,

@@ -5,7 +5,6 @@ import re
 import shlex
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
@@ -24,7 +23,6 @@ _LANGUAGES = {CommandType.BAT: "bat", CommandType.POWERSHELL: "powershell"}
 _INTERPRETERS = (("python", "python"), ("perl", "perl"), ("ruby", "ruby"), ("node", "javascript"), ("awk", "awk"))
 
 
-@dataclass(frozen=True, eq=False, repr=False)
 class ScriptOptions(Group):
     """Options that give a script."""
 

@@ -1,7 +1,6 @@
 """Targets of a command: their options, and the preview (docs/cli.md section 2)."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Annotated
 
 import typer
@@ -33,7 +32,6 @@ Tags = Annotated[
 ]
 
 
-@dataclass(frozen=True, eq=False, repr=False)
 class TargetOptions(Group):
     """Options that select the targets of a command."""
 

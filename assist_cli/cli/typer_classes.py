@@ -1,8 +1,8 @@
 """Subclasses of Typer's commands and groups, and groups of options that several commands share.
 
-A group of options is a frozen dataclass. A command takes it as one argument; Typer reads each field as a parameter::
+A group of options has an annotated attribute for each option. A command takes it as one argument; Typer reads each
+attribute as a parameter::
 
-    @dataclass(frozen=True, eq=False, repr=False)
     class WaveOptions(Group):
         heading = WAVES
         canary: Annotated[int | None, typer.Option("--canary", help="Start N instances first.")] = None
@@ -10,27 +10,31 @@ A group of options is a frozen dataclass. A command takes it as one argument; Ty
     @app.command()
     def run(context: typer.Context, *, waves: WaveOptions) -> None: ...
 
-Each start makes the groups of a command and reads the annotations of all parameters. So a group has only the methods
-that are used, and its module has no postponed annotations, which would be compiled one by one.
+Each start reads the annotations of all parameters of a command. So the module of a group has no postponed annotations,
+which would be compiled one by one.
 """
 
 from __future__ import annotations
 
+import copy
 import functools
 import inspect
 import itertools
 import re
-from collections.abc import Callable
-from dataclasses import fields
-from typing import Any, ClassVar, get_type_hints
+from collections.abc import Callable, Collection, Iterator, Mapping
+from typing import Any, ClassVar, TypeVar
 
 import typer
+import typer.main
 from typer.core import TyperCommand, TyperGroup, TyperOption
 
 from assist_cli.cli.formatting import fit, wrap
 from assist_cli.cli.output import Printer
 from assist_cli.cli.streams import Streams
 from assist_cli.errors import UsageError
+from assist_cli.structs import Struct
+
+F = TypeVar("F", bound=Callable[..., None])  # the function of a command
 
 # Typer exports only some of its usage errors. This is their base class, which covers all of them.
 TyperUsageError: Any = typer.BadParameter.__base__
@@ -167,11 +171,11 @@ class Noun(_PrintsHelp, TyperGroup):
         return super().resolve_command(ctx, args)
 
 
-class Group:
+class Group(Struct):
     """Base class of the groups of options. A group also checks the options, and converts them to objects of the model.
 
-    A long help shows them under ``heading``, one of HEADINGS. ``together`` has pairs of fields that share a line there,
-    with the text of that line.
+    A long help shows the options under ``heading``, one of HEADINGS. ``together`` has pairs of options that share a
+    line there, with the text of that line.
     """
 
     heading: ClassVar[str | None] = None
@@ -222,7 +226,7 @@ class CliCommand(_PrintsHelp, TyperCommand):
             return
         headings = {each.name: getattr(each, "rich_help_panel", None) for each in parameters}
         for group in getattr(self.callback, "groups", ()):
-            headings.update((field.name, group.heading) for field in fields(group))
+            headings.update(dict.fromkeys(group.value_names(), group.heading))
             for one, other, text in group.together:
                 records[one] = (f"{records[one][0]}, {records.pop(other)[0]}", text)
         sections: dict[str, list[tuple[str, str]]] = {heading: [] for heading in HEADINGS}
@@ -256,17 +260,56 @@ class WordsCommand(CliCommand):
         return rest
 
 
+class OnUse(Mapping[str, Any]):
+    """Commands by name, each built when it is used."""
+
+    def __init__(self, names: Collection[str], build: Callable[[str], Any]) -> None:
+        self._names = names
+        self._build = functools.cache(build)
+
+    def __getitem__(self, name: str) -> Any:
+        if name not in self._names:
+            raise KeyError(name)
+        return self._build(name)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+
 class CliApplication(typer.Typer):
     """A Typer application of these commands. Their functions may take groups of options."""
 
-    def command(self, name: str | None = None, **settings: Any) -> Any:
+    def command(self, name: str | None = None, **settings: Any) -> Callable[[F], F]:
         register = super().command(name, **{"cls": CliCommand, **settings})
 
-        def decorate(function: Callable[..., None]) -> Callable[..., None]:
-            register(_expanded(function))
+        def decorate(function: F) -> F:
+            register(_Callback(function))
             return function
 
         return decorate
+
+    def build(self) -> Any:
+        """Return the command of this application, or its group, which builds each of its commands on use."""
+        if self.registered_callback is None:
+            return typer.main.get_command(self)
+        infos = {
+            info.name or typer.main.get_command_name(info.callback.__name__): info  # type: ignore[union-attr]
+            for each in (self, *(added.typer_instance for added in self.registered_groups))
+            for info in each.registered_commands  # type: ignore[union-attr]
+        }
+        alone = copy.copy(self)
+        alone.registered_commands, alone.registered_groups = [], []
+        group: Any = typer.main.get_command(alone)
+        group.commands = OnUse(
+            infos,
+            lambda name: typer.main.get_command_from_info(
+                infos[name], pretty_exceptions_short=False, rich_markup_mode=None
+            ),
+        )
+        return group
 
 
 def _near(words: list[str], option: Any) -> list[str]:
@@ -281,40 +324,48 @@ def _near(words: list[str], option: Any) -> list[str]:
     return [folded[each] for each in difflib.get_close_matches(wrong, list(folded), n=2, cutoff=0.7)]
 
 
-def _expanded(function: Callable[..., None]) -> Callable[..., None]:
-    """Return ``function`` as Typer calls it: with the fields of each group as parameters.
+class _Callback:
+    """The function of a command as Typer calls it: with the options of each group as parameters.
 
-    The function that is returned has the groups in its attribute ``groups``, for the help. Typer copies the attribute
-    to the callback of its command.
+    Typer reads the signature when it builds the command. ``groups`` are those groups, for the help; Typer copies the
+    attribute to the callback of its command.
     """
-    signature = inspect.signature(function, eval_str=True)
-    groups: dict[str, Any] = {}
-    parameters: list[inspect.Parameter] = []
-    for parameter in signature.parameters.values():
-        if isinstance(parameter.annotation, type) and issubclass(parameter.annotation, Group):
-            groups[parameter.name] = parameter.annotation
-            parameters += _parameters(parameter.annotation)
-        else:
-            parameters.append(parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY))
 
-    @functools.wraps(function)
-    def callback(**values: Any) -> None:
+    def __init__(self, function: Callable[..., None]) -> None:
+        functools.update_wrapper(self, function)
+        self.__annotations__ = {}  # they are in the signature, evaluated
+        self._function = function
+
+    @functools.cached_property
+    def __signature__(self) -> inspect.Signature:
+        signature = inspect.signature(self._function, eval_str=True)
+        groups: dict[str, type[Group]] = {}
+        parameters: list[inspect.Parameter] = []
+        for parameter in signature.parameters.values():
+            if isinstance(parameter.annotation, type) and issubclass(parameter.annotation, Group):
+                groups[parameter.name] = parameter.annotation
+                parameters += _parameters(parameter.annotation)
+            else:
+                parameters.append(parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY))
+        self.groups = tuple(groups.values())
+        self._groups = groups
+        return signature.replace(parameters=parameters)
+
+    def __call__(self, **values: Any) -> None:
         given = {
-            name: group(**{field.name: values.pop(field.name) for field in fields(group)})
-            for name, group in groups.items()
+            name: group(**{option: values.pop(option) for option in group.value_names()})
+            for name, group in self._groups.items()
         }
-        function(**values, **given)
-
-    vars(callback).update(__signature__=signature.replace(parameters=parameters), groups=tuple(groups.values()))
-    callback.__annotations__ = {}  # evaluated already, in the signature
-    return callback
+        self._function(**values, **given)
 
 
-def _parameters(group: Any) -> list[inspect.Parameter]:
-    hints = get_type_hints(group, include_extras=True)
+def _parameters(group: type[Group]) -> list[inspect.Parameter]:
+    annotations: dict[str, Any] = {}
+    for each in reversed(group.__mro__):
+        annotations.update(inspect.get_annotations(each, eval_str=True))
     return [
         inspect.Parameter(
-            field.name, inspect.Parameter.KEYWORD_ONLY, default=field.default, annotation=hints[field.name]
+            name, inspect.Parameter.KEYWORD_ONLY, default=getattr(group, name), annotation=annotations[name]
         )
-        for field in fields(group)
+        for name in group.value_names()
     ]

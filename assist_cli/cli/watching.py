@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from assist_cli import codes
 from assist_cli.cli import detaching
@@ -21,16 +21,17 @@ from assist_cli.model.invocation import Invocation
 from assist_cli.model.names import quoted
 from assist_cli.model.output import Portion
 from assist_cli.model.rollout import Rollout
-from assist_cli.model.transfer import Transfer
 from assist_cli.operations.controller import Controller
 from assist_cli.operations.runs import recording, refresh
 from assist_cli.operations.runs.listener import Listener
+from assist_cli.structs import Struct
 from assist_cli.units import count
 
 if TYPE_CHECKING:
     from assist_cli.cli.fanout import Fanout
     from assist_cli.cli.invocation_screen import InvocationScreen
     from assist_cli.cli.result_rows import ResultRows
+    from assist_cli.model.transfer import Transfer
 
 
 UNREACHABLE = frozenset({codes.CLIENT_NOT_ONLINE, codes.CLIENT_NOT_RUNNING, codes.CLIENT_AUTH_FAILED})
@@ -42,7 +43,7 @@ _OTHER_TYPES = {
 }
 
 
-class Look(NamedTuple):
+class Look(Struct):
     """The view of several instances: only lines as they arrive (``live``), or only groups of equal output (``gather``).
 
     By default a terminal shows both, and other streams get lines.

@@ -123,7 +123,7 @@ def build_listening(settings: ListeningSettings, timeouts: InstallTimeouts) -> b
         "program": host_requests.RECEIVE,
         "sources": {system: host_requests.sources(system) for system in host_requests.SYSTEMS},
         "order": {**order, "keeps_newer": True},
-        "waits": timeouts._asdict(),
+        "waits": timeouts.as_dict(),
     }
     return _archive("enrol_here", document, _HERE, {})
 

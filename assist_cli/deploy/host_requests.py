@@ -152,7 +152,7 @@ def read_answers(output: bytes, place: str, verb: str) -> dict[str, Any]:
 
 def request_line(system: str, verb: str, order: Mapping[str, Any], timeouts: InstallTimeouts) -> str:
     """Return the line of JSON that ``RECEIVE`` takes: the modules for ``system`` (an os.name), and the action."""
-    return json.dumps([sources(system), verb, {**order, "waits": timeouts._asdict()}])
+    return json.dumps([sources(system), verb, {**order, "waits": timeouts.as_dict()}])
 
 
 def sources(system: str) -> list[tuple[str, str]]:

@@ -23,8 +23,6 @@ A home that joined the fleet of another one (``assist broker join``) has a certi
 from __future__ import annotations
 
 import functools
-import re
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -33,6 +31,7 @@ from assist_cli.agents import broker_folder, revoked
 from assist_cli.agents.revoked import BACKDATED, Revocation
 from assist_cli.errors import Conflict, FileFailure
 from assist_cli.paths import Home, version_of, write_whole
+from assist_cli.structs import Struct
 
 if TYPE_CHECKING:
     from cryptography import x509
@@ -43,19 +42,22 @@ LIFETIME = timedelta(days=730)
 # Time before its end at which a certificate is renewed, or a warning is given.
 NEAR_END = timedelta(days=30)
 
-_VALID_UNTIL = re.compile(rb"valid until ([0-9T:-]+)Z\n")
+_VALID_UNTIL = b"valid until "
 
 
-@dataclass(frozen=True)
-class Credentials:
+class Credentials(Struct):
     """The PEM files of one end of a connection: its certificate, its private key, and the authority's certificate.
 
     The authority's certificate also follows in the ``certificate`` of a client, but not of an agent or a broker.
     """
 
     certificate: bytes
-    key: bytes = field(repr=False)
+    key: bytes
     authority: bytes
+
+    def __repr__(self) -> str:
+        """Return a text without the key."""
+        return f"Credentials({self.certificate!r})"
 
 
 def agent_credentials(home: Home, controller: str, instance: str, now: datetime, *, dials: bool = False) -> Credentials:
@@ -100,7 +102,7 @@ def _reopen(home: Home, instance: str) -> None:
         with home.locked(home.pki):
             found = revoked.read(home)
             if instance in found:
-                revoked.write(home, {**found, instance: found[instance]._replace(is_closed=False)})
+                revoked.write(home, {**found, instance: found[instance].replace(is_closed=False)})
 
 
 def broker_credentials(home: Home, controller: str, host: str, now: datetime) -> Credentials:
@@ -399,10 +401,11 @@ def _stated_end(path: Path) -> datetime | None:
 
 @functools.lru_cache(maxsize=8)
 def _read_end(path: Path, version: tuple[int, int, int]) -> datetime | None:
-    found = _VALID_UNTIL.match(path.read_bytes())
-    if found is None:
+    line = path.read_bytes().partition(b"\n")[0]
+    if not line.startswith(_VALID_UNTIL) or not line.endswith(b"Z"):
         return None
     try:
-        return datetime.fromisoformat(found[1].decode("ascii")).replace(tzinfo=timezone.utc)
+        moment = line.removeprefix(_VALID_UNTIL).removesuffix(b"Z")
+        return datetime.fromisoformat(moment.decode("ascii")).replace(tzinfo=timezone.utc)
     except ValueError:
         return None

@@ -1,1 +1,1 @@
-"""The domain: frozen dataclasses and pure functions, without clock, disk or network."""
+"""The domain: immutable values and pure functions, without clock, disk or network."""

@@ -3,10 +3,12 @@
 from datetime import datetime
 from typing import NamedTuple
 
+from assist_cli.structs import Struct
+
 DONE = "Done"
 
 
-class Actor(NamedTuple):
+class Actor(Struct):
     """The actor of a change: login name and user id on the controller (None where there are none), and origin."""
 
     login: str
@@ -34,7 +36,7 @@ class AuditEntry(NamedTuple):
     number: int = 0
 
 
-class AuditFilter(NamedTuple):
+class AuditFilter(Struct):
     """Conditions on entries. Empty ones and None do not filter.
 
     ``actor`` is a part of the login name, in any case; ``login`` is all of it. ``action`` is one, or the noun of

@@ -1,10 +1,8 @@
 """A comparison of two invocations of the same command: the instances whose answer has changed."""
 
-from __future__ import annotations
-
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from assist_cli.model.gathering import GroupKey, answer_of
 from assist_cli.model.invocation import InvocationInstance
@@ -15,8 +13,7 @@ _Pair = tuple[GroupKey, GroupKey, str]  # before, after, and the instance where 
 COMPARED_LINES = 20_000  # of both outputs; a diff of more takes too long
 
 
-@dataclass(frozen=True)
-class Difference:
+class Difference(NamedTuple):
     """Instances (their names, in order) whose answers have changed in the same way.
 
     ``before`` and ``after`` are the answers of the first instance. ``stdout`` and ``stderr`` are unified diffs as
@@ -30,8 +27,7 @@ class Difference:
     stderr: tuple[str, ...]
 
 
-@dataclass(frozen=True)
-class Comparison:
+class Comparison(NamedTuple):
     """Names of instances: with the same answer, with another answer, and in one of the invocations only.
 
     ``not_known`` has instances with the same kept output and the same number of missing bytes, by that number.

@@ -17,7 +17,7 @@ from typing import Any
 
 from assist_cli.model import names
 
-_NUMBER = re.compile(r"([0-9]+)")
+_NUMBER = r"([0-9]+)"  # compiled on use, as every run loads this module
 _UNFOLDABLE = rf"[][*?&]|[0-9]{{{names.DIGITS + 1}}}"
 
 
@@ -36,7 +36,7 @@ def fold_some(texts: Iterable[str], columns: int = 60, most: int = 5) -> str:
 
 def folded(texts: Iterable[str]) -> list[str]:
     """Return the parts of that comma list."""
-    known = {tuple(_NUMBER.split(name)) for name in texts}  # text, number, text, number, …, text
+    known = {tuple(re.split(_NUMBER, name)) for name in texts}  # text, number, text, number, …, text
     by_length: dict[int, set[tuple[str, ...]]] = defaultdict(set)
     for pieces in known:
         plain = not re.search(_UNFOLDABLE, "".join(pieces))
@@ -81,12 +81,12 @@ def _runs(numbers: list[int], width: int) -> Iterator[tuple[int, int, str]]:
 
 def likeness(name: str) -> str:
     """Return a key that is equal for names that differ in case and leading zeros only."""
-    return _NUMBER.sub(lambda found: found[0].lstrip("0") or "0", name.casefold())
+    return re.sub(_NUMBER, lambda found: found[0].lstrip("0") or "0", name.casefold())
 
 
 def natural_key(name: str) -> tuple[Any, ...]:
     """Return a key that sorts names as people do: web2 before web10. Numbers sort by value, text as it is."""
-    pieces: list[Any] = _NUMBER.split(name)  # text, number, text, number, …, text
+    pieces: list[Any] = re.split(_NUMBER, name)  # text, number, text, number, …, text
     pieces[1::2] = [(int(number), number) for number in pieces[1::2]]
     return tuple(pieces)
 

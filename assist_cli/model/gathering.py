@@ -1,10 +1,8 @@
 """Groups of instances with equal answers, to keep the output of a thousand instances readable."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from assist_cli.model.invocation import InvocationInstance, Outcome, Record
 from assist_cli.model.output import Output, Stream
@@ -14,8 +12,7 @@ SUCCEEDED = "succeeded"
 STILL_RUNNING = "still running"
 
 
-@dataclass(frozen=True)
-class GroupKey:
+class GroupKey(NamedTuple):
     """The compared part of a record: its outcome and its output, without the record's own id.
 
     ``why`` is the reason that the instance gave. It is empty for a record that was not sent, so that all unreachable
@@ -37,8 +34,7 @@ class GroupKey:
         return self.status, self.exit_code, self.error_code
 
 
-@dataclass(frozen=True)
-class AnswerGroup:
+class AnswerGroup(NamedTuple):
     """Instances (their names, in order) with the same answer. ``error_info`` and ``output`` are the first one's."""
 
     answer: GroupKey
@@ -51,8 +47,7 @@ class AnswerGroup:
         return is_success(self.answer.status, self.answer.exit_code)
 
 
-@dataclass(frozen=True)
-class AlikeGroup:
+class AlikeGroup(NamedTuple):
     """Instances with the same answer, in order and without their output; ``size`` is that of the first one, in bytes.
 
     For a page that shows few of many outputs.
@@ -74,8 +69,7 @@ class AlikeGroup:
         return self.first.record.is_success
 
 
-@dataclass(frozen=True)
-class EndingGroup:
+class EndingGroup(NamedTuple):
     """Instances (their names, in order) with the same outcome.
 
     ``error_info`` is the first one's; of queued records, the reason why they are not delivered yet.

@@ -7,13 +7,16 @@ from collections.abc import Collection, Mapping
 from datetime import datetime
 from enum import Enum
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from assist_cli.model.command import CommandType
 from assist_cli.model.output import Output
 from assist_cli.model.parameters import Value
 from assist_cli.model.status import InvocationStatus, InvokeStatus, has_begun, invoke_status, is_success, is_unstarted
-from assist_cli.model.transfer import Transfer
+from assist_cli.structs import Struct
+
+if TYPE_CHECKING:
+    from assist_cli.model.transfer import Transfer
 
 
 class RepeatMode(str, Enum):
@@ -59,7 +62,7 @@ class Outcome(NamedTuple):
 NOBODY = "-"  # the sender of a record that no process handles: not a token, so every process sees that
 
 
-class Wait(NamedTuple):
+class Wait(Struct):
     """The wait of a record in the queue: its start, the last attempt to deliver it, and why that failed."""
 
     since: datetime
@@ -144,7 +147,7 @@ class Record(NamedTuple):
         )
 
 
-class QueuedRecord(NamedTuple):
+class QueuedRecord(Struct):
     """A record in the queue, with the id of its invocation and the name of its instance at that time."""
 
     invocation_id: str
@@ -214,7 +217,7 @@ class Invocation(NamedTuple):
     frequency: str | None = None
     timezone: str | None = None
     finished: datetime | None = None
-    transfer: Transfer | None = None
+    transfer: "Transfer | None" = None
 
     @property
     def expression(self) -> str | None:
@@ -259,7 +262,7 @@ def limited(found: Invocation, instance_id: str | None, among: Collection[str] |
     return found._replace(instances=tuple(places), status=invoke_status(place.status for place in places))
 
 
-class Filter(NamedTuple):
+class Filter(Struct):
     """Conditions on invocations; all that are given must hold.
 
     ``statuses``: any of these. ``command_ids`` and ``instance_ids`` are ids, None for any. ``since``: created at or
@@ -274,7 +277,7 @@ class Filter(NamedTuple):
     unsuccessful: bool = False
 
 
-class Hit(NamedTuple):
+class Hit(Struct):
     """A search hit in the history.
 
     The words are in the output of a record or, where ``record_id``, ``instance_id`` and ``instance_name`` are None, in

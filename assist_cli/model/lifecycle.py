@@ -3,8 +3,6 @@
 All code that handles an open record (a run, a query of the history, the server, a stop) gathers facts, calls
 ``decide``, carries out the result, and decides nothing itself. The rules are docs/rules.md section 2. The table of
 ``ROWS`` is in docs/architecture.md.
-
-Every run loads this module. Its values are named tuples, since they are created much faster than dataclasses.
 """
 
 from collections.abc import Callable
@@ -28,6 +26,7 @@ from assist_cli.model.outcomes import (
 )
 from assist_cli.model.schedule import LATE, SlotOutcome
 from assist_cli.model.status import UNANSWERED, InvocationStatus
+from assist_cli.structs import Struct
 
 GRACE = timedelta(seconds=30)
 SETTLING = timedelta(seconds=5)  # after a sender has died, its agent may still read what it wrote
@@ -72,13 +71,13 @@ class Answer(NamedTuple):
 NOT_ASKED = Answer(Heard.NOT_ASKED)
 
 
-class Later(NamedTuple):
+class Later(Struct):
     """The record may start in ``seconds``."""
 
     seconds: float
 
 
-class Never(NamedTuple):
+class Never(Struct):
     """The record will not start; its ``outcome`` has the reason."""
 
     outcome: Outcome
@@ -107,26 +106,26 @@ class Step(Enum):
     TELL_STOP = "tell its agent to stop it"
 
 
-class Send(NamedTuple):
+class Send(Struct):
     """Deliver the record. ``adopt``: take it over first, since its sender has died."""
 
     adopt: bool
 
 
-class Close(NamedTuple):
+class Close(Struct):
     """Write the outcome. ``release``: tell the agent that it may delete what the history has."""
 
     outcome: Outcome
     release: bool = True
 
 
-class Enqueue(NamedTuple):
+class Enqueue(Struct):
     """Keep the record in the queue; ``why`` is the reason why it is not delivered yet."""
 
     why: str
 
 
-class Leave(NamedTuple):
+class Leave(Struct):
     """Do nothing for ``seconds``, then check again; None: there is nothing to wait for."""
 
     seconds: float | None = None
@@ -183,7 +182,7 @@ class ImpossibleCase(ValueError):
     """An impossible combination of facts: the driver that gathered them has a bug."""
 
 
-class Row(NamedTuple):
+class Row(Struct):
     """One row of the table: ``when`` and ``then`` describe it, ``matches`` and ``act`` implement it."""
 
     when: str

@@ -12,6 +12,8 @@ from collections.abc import Iterable, Iterator
 from enum import Enum
 from typing import NamedTuple
 
+from assist_cli.structs import Struct
+
 BUDGET = 1024 * 1024
 MERGE_BELOW = 4096
 
@@ -38,7 +40,7 @@ Pieces = list[tuple[Stream, bytes]]
 _Streams = frozenset[Stream]
 
 
-class OutputPart(NamedTuple):
+class OutputPart(Struct):
     """The next ``data`` of a stream, or the number of ``missing`` bytes, or the ``reason`` why nothing follows now."""
 
     stream: Stream = Stream.STDOUT
@@ -113,7 +115,7 @@ class Output(NamedTuple):
         return before, after + "".join(decoder.decode(b"", True) for decoder in decoders.values())
 
 
-class _Piece(NamedTuple):
+class _Piece(Struct):
     stream: Stream
     data: bytearray
 

@@ -14,13 +14,13 @@ import functools
 import re
 import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import NamedTuple
 
 from assist_cli import codes
 from assist_cli.errors import InvalidParameter
 from assist_cli.model import quotas
 from assist_cli.model.secret import Secret
 from assist_cli.model.timeouts import DEFAULTS
+from assist_cli.structs import Struct
 
 BUILTINS = ("ACS::InstanceId", "ACS::InstanceName", "ACS::InvokeId", "ACS::CommandId", "ACS::RegionId")
 
@@ -32,7 +32,7 @@ _ATTEMPT = rb"\{\{\s*((?:[A-Za-z0-9_\x80-\xff-][^\s{}]*)?)\s*\}\}"
 Value = str | Secret
 
 
-class Placeholder(NamedTuple):
+class Placeholder(Struct):
     """One location in a script that a value replaces."""
 
     key: str
@@ -40,7 +40,7 @@ class Placeholder(NamedTuple):
     source: bytes
 
 
-class Template(NamedTuple):
+class Template(Struct):
     """A script in pieces: bytes and placeholders. In order, with the source of each placeholder, they form it."""
 
     pieces: tuple[bytes | Placeholder, ...]
@@ -59,7 +59,7 @@ class Template(NamedTuple):
         return tuple(seen.values())
 
 
-class Definition(NamedTuple):
+class Definition(Struct):
     """The definition of one key in a command. A key without a default must be given.
 
     ``pattern`` is a regular expression that must match the whole value.

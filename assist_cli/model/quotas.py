@@ -7,14 +7,14 @@ it is refused. Nothing is written or sent before its check.
 
 import json
 from collections.abc import Mapping
-from typing import NamedTuple
 
 from assist_cli import codes
 from assist_cli.errors import QuotaExceeded
 from assist_cli.model.secret import reveal
+from assist_cli.structs import Struct
 
 
-class Quota(NamedTuple):
+class Quota(Struct):
     """One limit: what is counted (``unit``) and how much of it is allowed (``limit``)."""
 
     name: str

@@ -2,16 +2,16 @@
 
 import re
 from datetime import timedelta
-from typing import NamedTuple
 
 from assist_cli.errors import InvalidParameter
+from assist_cli.structs import Struct
 
 LONGEST_QUEUE = timedelta(days=365)  # of a record for an instance that is away
 
 _SHARE = r"([0-9]{1,9})(%?)"
 
 
-class Share(NamedTuple):
+class Share(Struct):
     """A number of instances, or a percentage of them."""
 
     number: int
@@ -36,7 +36,7 @@ def share(text: str, option: str, *, least: int) -> Share:
     return Share(int(found[1]), bool(found[2]))
 
 
-class Rollout(NamedTuple):
+class Rollout(Struct):
     """A rollout: first ``canary`` instances, then waves of ``batch``, at most ``concurrency`` at the same time.
 
     When more than ``max_errors`` of all did not succeed, launching stops. None is no limit.

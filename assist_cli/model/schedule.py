@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
 from assist_cli.errors import InvalidParameter
+from assist_cli.structs import Struct
 
 if TYPE_CHECKING:
     from assist_cli.model.frequency import Frequency
@@ -45,7 +46,7 @@ class SlotOutcome(str, Enum):
     __str__ = str.__str__
 
 
-class Timing(NamedTuple):
+class Timing(Struct):
     """The schedule that a person asks for: the frequency and its settings.
 
     ``jitter`` is the time over which the instances of one firing are spread. ``keep`` is the number of records that are
@@ -152,7 +153,7 @@ class Slot(NamedTuple):
     made_up: bool = False
 
 
-class Turn(NamedTuple):
+class Turn(Struct):
     """The work of a schedule at one moment.
 
     ``fires`` is the due time to run now, None when there is none; ``made_up``: it replaces the missed ones. The due

@@ -1,10 +1,7 @@
 """A summary of an invocation in one line: how many of its instances have which outcome."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
 from typing import NamedTuple
@@ -85,8 +82,7 @@ def _kind(place: InvocationInstance) -> str:
     return "succeeded" if record.is_success else "nonzero"
 
 
-@dataclass(frozen=True)
-class Summary:
+class Summary(NamedTuple):
     """An invocation as one line of a list: without output, with the number of its instances by status.
 
     ``invocation`` has no instances, and only the first 200 bytes of its content. ``instance_name`` is the name of one

@@ -30,13 +30,14 @@ import itertools
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 from assist_cli import codes
 from assist_cli.errors import AssistError, InvalidParameter, NotFound
 from assist_cli.model import ids, names
 from assist_cli.model.folding import fold, is_padded, natural_key
 from assist_cli.model.instance import COMMON_FACTS, FACTS, LOCAL, Instance
+from assist_cli.structs import Struct
 
 RANGE_LIMIT = 100_000
 
@@ -48,7 +49,7 @@ _GIB = 2**30
 _NO_PLACES: Mapping[str, str] = MappingProxyType({})
 
 
-class TargetGroup(NamedTuple):
+class TargetGroup(Struct):
     """A saved target and its name."""
 
     name: str
@@ -71,7 +72,7 @@ class Sources(Protocol):
         """Return the targets in a file, with the numbers of their lines. Raises FileFailure, InvalidParameter."""
 
 
-class Selection(NamedTuple):
+class Selection(Struct):
     """The targets that a person gave, or ``everything``, and how many of these to ``pick`` at random.
 
     ``everything`` is each instance but ``local``. The same ``seed`` picks the same of the same instances; None picks

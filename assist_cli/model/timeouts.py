@@ -2,15 +2,12 @@
 
 Everything here is in seconds. Other limits are where they are used: sizes, numbers, days of retention, and the rules
 of the domain, such as those of ``lifecycle``.
-
-This is created at each start. So the groups are named tuples, which take a sixth of the time of dataclasses, and their
-annotations are types and not texts, which would be compiled.
 """
 
-from typing import NamedTuple
+from assist_cli.structs import Struct
 
 
-class AgentTimeouts(NamedTuple):
+class AgentTimeouts(Struct):
     """Connections to agents, and requests on them."""
 
     connect: float = 10.0  # for a connection by TLS or SSH
@@ -35,7 +32,7 @@ class AgentTimeouts(NamedTuple):
     probe: float = 30.0  # between two checks if the other ends of circuits through the broker are still there
 
 
-class InstallTimeouts(NamedTuple):
+class InstallTimeouts(Struct):
     """Installation, upgrade and removal of agents."""
 
     silence: float = 120.0  # for a request over SSH that prints nothing
@@ -49,7 +46,7 @@ class InstallTimeouts(NamedTuple):
     probe: float = 0.5  # between two checks if an agent is still there while it replaces or removes itself
 
 
-class EnrolmentTimeouts(NamedTuple):
+class EnrolmentTimeouts(Struct):
     """Enrolment of machines through the broker. The first four are those of the file that runs there."""
 
     connect: float = 40.0  # for a connection to a broker: it takes its time when many connect
@@ -60,7 +57,7 @@ class EnrolmentTimeouts(NamedTuple):
     order: float = 180.0  # for a machine to run a program of the controller
 
 
-class ServerTimeouts(NamedTuple):
+class ServerTimeouts(Struct):
     """Duties of the server."""
 
     tick: float = 0.5  # at most, between two checks of the clock and of the database
@@ -80,7 +77,7 @@ class ServerTimeouts(NamedTuple):
     clones: float = 60.0  # between two checks for cloned machines
 
 
-class NotifyTimeouts(NamedTuple):
+class NotifyTimeouts(Struct):
     """Delivery of notifications."""
 
     retries: tuple[int, ...] = (1, 5, 30, 120, 600)  # between two attempts; none after the last one
@@ -90,7 +87,7 @@ class NotifyTimeouts(NamedTuple):
     attempt: float = 90.0  # for an attempt as a whole
 
 
-class ApiTimeouts(NamedTuple):
+class ApiTimeouts(Struct):
     """The HTTP API. SDKs wait 10 s for an answer."""
 
     head: float = 30.0  # for the header of a request
@@ -100,7 +97,7 @@ class ApiTimeouts(NamedTuple):
     health: float = 5.0  # for the health of the agents
 
 
-class ViewTimeouts(NamedTuple):
+class ViewTimeouts(Struct):
     """Output and screens that a person follows."""
 
     beat: float = 0.5  # between two redraws of a run that is followed
@@ -118,7 +115,7 @@ class ViewTimeouts(NamedTuple):
     alive: float = 15.0  # between two signs of life of a stream
 
 
-class Timeouts(NamedTuple):
+class Timeouts(Struct):
     """All timeouts, by subject."""
 
     agent: AgentTimeouts = AgentTimeouts()

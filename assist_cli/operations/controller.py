@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import functools
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Collection, Iterator
-from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final
 
 from assist_cli.errors import AssistError, DatabaseFailure
 from assist_cli.model.audit import Actor
@@ -56,24 +56,40 @@ def boot_id() -> str:
         return ""
 
 
-@dataclass(frozen=True, eq=False, repr=False)
 class Controller:
-    """One controller. The audit log attributes its operations to ``actor``.
+    """One controller. The audit log attributes its operations to ``actor``, by default the user of this process.
 
     ``now`` returns the time in UTC, ``elapsed`` the seconds since the boot ``boot``. ``connect`` replaces connecting
     by address (None: by address). Tests pass their own clocks and shorter ``timeouts``.
     """
 
-    home: Home
-    database: Database
-    now: Callable[[], datetime] = utc_now
-    actor: Actor = field(default_factory=local_actor)
-    elapsed: Callable[[], float] = elapsed_seconds
-    boot: str = field(default_factory=boot_id)
-    connect: Connect | None = None
-    timeouts: Timeouts = DEFAULTS
-    refusals: list[int] = field(default_factory=list)  # higher epochs, from agents
-    _contacts: dict[str, Contact] = field(default_factory=dict)  # by instance, unwritten
+    def __init__(
+        self,
+        home: Home,
+        database: Database,
+        now: Callable[[], datetime] = utc_now,
+        actor: Actor | None = None,
+        elapsed: Callable[[], float] = elapsed_seconds,
+        boot: str | None = None,
+        connect: Connect | None = None,
+        timeouts: Timeouts = DEFAULTS,
+    ) -> None:
+        self.home: Final = home
+        self.database: Final = database
+        self.now: Final = now
+        self.actor: Final = actor or local_actor()
+        self.elapsed: Final = elapsed
+        self.boot: Final = boot_id() if boot is None else boot
+        self.connect: Final = connect
+        self.timeouts: Final = timeouts
+        self.refusals: Final[list[int]] = []  # higher epochs, from agents
+        self._contacts: Final[dict[str, Contact]] = {}  # by instance, unwritten
+
+    def replace(self, **changes: Any) -> Controller:
+        """Return the same controller with other values of these names. Contacts and refusals are those of both."""
+        other = copy.copy(self)
+        vars(other).update(changes)
+        return other
 
     @property
     def id(self) -> str:

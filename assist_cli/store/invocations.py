@@ -5,15 +5,18 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from assist_cli.errors import NotFound
 from assist_cli.model import ids, names
 from assist_cli.model.ids import Kind
 from assist_cli.model.invocation import Invocation, InvocationInstance, Record, no_record
 from assist_cli.model.status import InvocationStatus
-from assist_cli.model.transfer import Transfer
 from assist_cli.store.database import Reader, Transaction, from_ms, from_ms_or_none, to_ms, to_ms_or_none
 from assist_cli.store.rows import OUTPUT, OUTPUTS, get_transfer, invocation_of, packed, put_transfer, record_of
+
+if TYPE_CHECKING:
+    from assist_cli.model.transfer import Transfer
 
 RUNS = (Kind.INVOCATION,)
 FILES = (Kind.FILE,)

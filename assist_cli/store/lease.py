@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 
 from assist_cli.store.database import Reader, Transaction, from_ms, to_ms
+from assist_cli.structs import Struct
 
 
-@dataclass(frozen=True)
-class Lease:
+class Lease(Struct):
     """The right to be the leader. ``owner`` is the token of its sender (operations.runs.senders), on ``host``."""
 
     owner: str

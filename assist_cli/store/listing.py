@@ -6,7 +6,6 @@ import json
 import sqlite3
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import replace
 from typing import Any
 
 from assist_cli.model import ids
@@ -76,7 +75,7 @@ def _summarised(reader: Reader, rows: Sequence[sqlite3.Row], among: Collection[s
     if among is None:
         return found
     return [
-        replace(each, invocation=each.invocation._replace(status=invoke_status(each.counts)))
+        each._replace(invocation=each.invocation._replace(status=invoke_status(each.counts)))
         for each in found
         if each.counts
     ]

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from dataclasses import dataclass
 from datetime import datetime
 
 from assist_cli.store.database import Database, Reader, Transaction, to_ms
+from assist_cli.structs import Struct
 
 RECORDS = 1_000  # in one transaction, which other writers wait for
 PAGES = 1_000
@@ -35,16 +35,14 @@ _OLD_RECORDS = """
     """
 
 
-@dataclass(frozen=True)
-class Limit:
+class Limit(Struct):
     """The limit of the history: what ended ``before`` a moment is deleted, or all but the newest ``keep``."""
 
     before: datetime | None = None
     keep: int | None = None
 
 
-@dataclass(frozen=True)
-class Batch:
+class Batch(Struct):
     """The deletions of one transaction, by ids: whole invocations, or records of invocations that stay."""
 
     invocation_ids: tuple[str, ...]

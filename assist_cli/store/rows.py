@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Collection, Mapping
+from typing import TYPE_CHECKING
 
 from assist_cli.model.command import CommandType
 from assist_cli.model.invocation import Invocation, InvocationInstance, Record, RepeatMode, Wait
@@ -12,8 +13,10 @@ from assist_cli.model.output import Output
 from assist_cli.model.parameters import Value
 from assist_cli.model.secret import Secret
 from assist_cli.model.status import InvocationStatus, InvokeStatus
-from assist_cli.model.transfer import Transfer
 from assist_cli.store.database import Reader, Transaction, from_ms, from_ms_or_none
+
+if TYPE_CHECKING:
+    from assist_cli.model.transfer import Transfer
 
 MOST_INFO = 4000  # characters of an ErrorInfo; older versions stored the messages of agents at any length
 IS_QUEUED = "(status = 'Running' AND queued_at IS NOT NULL AND accepted = 0)"  # Record.is_queued, for its row
@@ -133,6 +136,8 @@ def get_transfer(reader: Reader, invocation_id: str) -> Transfer | None:
     row = reader.first("SELECT * FROM transfers WHERE invocation_id = ?", [invocation_id])
     if row is None:
         return None
+    from assist_cli.model.transfer import Transfer  # most invocations send no file
+
     return Transfer(
         name=row["name"],
         directory=row["directory"],

@@ -11,7 +11,6 @@ import asyncio
 import functools
 import logging
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
 from urllib.parse import quote
 
 from python_multipart.exceptions import FormParserError
@@ -113,7 +112,7 @@ def _visit(site: Site, request: Request, controller: Controller, form: FormData)
     session = sessions.find(controller, browser) if browser else None
     if session is None:
         return Visit(site, request, controller, browser or sessions.new_id(), None, form)
-    controller = replace(controller, actor=actor_of(session.user, request))
+    controller = controller.replace(actor=actor_of(session.user, request))
     return Visit(site, request, controller, browser, session.user, form)
 
 

@@ -91,7 +91,7 @@ def test_what_opens_a_file_on_windows_hides_the_number(
     hold("open", 1, None)
     with pytest.raises(PermissionError):
         disk.read_whole(str(path))
-    monkeypatch.setattr(disk, "_HIDES_NUMBER", True)
+    monkeypatch.setattr(disk, "_hides_number", True)
     hold("open", 3, None)
     assert disk.read_whole(str(path)) == b"i-1\n"
     hold("open", 100, None)

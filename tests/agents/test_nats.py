@@ -95,7 +95,7 @@ def test_further_circuits_wait_while_many_are_being_opened(place: Place, broker:
         opened.extend(reply for _, _, _, reply, size in heads if int(size) > POLL)
 
     async def work() -> None:
-        timeouts = place.timeouts._replace(connect=GUARD)
+        timeouts = place.timeouts.replace(connect=GUARD)
         attempts = [
             asyncio.create_task(nats.connect(Nats(place.instance), place.home, timeouts))
             for _ in range(nats.HANDSHAKES + 2)
@@ -149,7 +149,7 @@ def test_another_agent_behind_the_address_is_refused(place: Place, broker: HomeB
 def test_a_frozen_agent_costs_the_time_for_a_connection(dialled: Place) -> None:
     async def work() -> None:
         with pytest.raises(ClientNotOnline, match=r"no answer through the broker in 1 s"):
-            await nats.connect(Nats(dialled.instance), dialled.home, dialled.timeouts._replace(connect=1.0))
+            await nats.connect(Nats(dialled.instance), dialled.home, dialled.timeouts.replace(connect=1.0))
         assert not nats.is_connected(dialled.home)
 
     process = dialled.agent.process
@@ -164,7 +164,7 @@ def test_a_frozen_agent_costs_the_time_for_a_connection(dialled: Place) -> None:
 def test_brokers_are_tried_in_turn_and_named(dialled: Place, broker: HomeBroker) -> None:
     settings = broker_folder.settings(dialled.home)
     closed = broker_folder.parse(f"tls://127.0.0.1:{free_port()}")
-    broker_folder.write(dialled.home, settings._replace(addresses=(closed, *settings.addresses)))
+    broker_folder.write(dialled.home, settings.replace(addresses=(closed, *settings.addresses)))
 
     async def work() -> None:
         (await dialled.connect("nats")).close()
@@ -182,8 +182,8 @@ def test_a_broker_that_does_not_answer_delays_the_next_one_by_a_moment(dialled: 
     settings = broker_folder.settings(dialled.home)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         first = BrokerAddress("127.0.0.1", silent.getsockname()[1])
-        broker_folder.write(dialled.home, settings._replace(addresses=(first, *settings.addresses)))
-        dialled.timeouts = dialled.timeouts._replace(head_start=0.2, connect=GUARD)
+        broker_folder.write(dialled.home, settings.replace(addresses=(first, *settings.addresses)))
+        dialled.timeouts = dialled.timeouts.replace(head_start=0.2, connect=GUARD)
 
         async def work() -> None:
             begin = time.monotonic()
@@ -210,7 +210,7 @@ def test_a_lost_broker_ends_all_circuits_with_its_name(dialled: Place, broker: H
 @pytest.mark.long
 def test_a_broker_that_stands_still_is_noticed_at_the_next_connection(dialled: Place, broker: HomeBroker) -> None:
     """Long before the next two probes."""
-    timeouts = dialled.timeouts._replace(probe=GUARD, connect=0.5, answer=0.5)
+    timeouts = dialled.timeouts.replace(probe=GUARD, connect=0.5, answer=0.5)
 
     async def work() -> None:
         client = await dialled.connect("nats")
@@ -221,7 +221,7 @@ def test_a_broker_that_stands_still_is_noticed_at_the_next_connection(dialled: P
             with pytest.raises(ConnectionLost, match="it does not answer any more"):
                 await asking
 
-    dialled.timeouts = timeouts._replace(connect=5)
+    dialled.timeouts = timeouts.replace(connect=5)
     within_reason(work())
 
 
@@ -243,7 +243,7 @@ def test_hints_name_the_agent_that_connects(dialled: Place, broker: HomeBroker) 
 
 
 def test_an_agent_that_ends_in_its_own_removal_is_noticed_before_the_next_probe(dialled: Place) -> None:
-    dialled.timeouts = dialled.timeouts._replace(probe=GUARD * 2)
+    dialled.timeouts = dialled.timeouts.replace(probe=GUARD * 2)
 
     async def work() -> None:
         client = await dialled.connect("nats")

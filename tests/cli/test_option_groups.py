@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, get_type_hints
@@ -47,7 +46,7 @@ GROUPS = {group for command in COMMANDS.values() for group in groups_of(command)
 def declared(group: type[Any]) -> list[tuple[str, ...]]:
     """The names of its options, in order."""
     hints = get_type_hints(group, include_extras=True)
-    infos = [hints[field.name].__metadata__[0] for field in fields(group)]
+    infos = [hints[name].__metadata__[0] for name in group.value_names()]
     return [(info.default, *info.param_decls) for info in infos]
 
 
@@ -94,9 +93,9 @@ def test_an_option_of_a_group_is_declared_once() -> None:
 
 
 @pytest.mark.parametrize("group", sorted(GROUPS, key=lambda group: group.__name__))
-def test_a_group_is_frozen_and_its_help_knows_its_fields(group: Any) -> None:
+def test_a_group_is_frozen_and_its_help_knows_its_options(group: Any) -> None:
     assert group.heading in {None, *HEADINGS}
-    names = [field.name for field in fields(group)]
+    names = group.value_names()
     for one, other, _ in group.together:
         assert names.index(one) < names.index(other)
     without_options = group()
@@ -110,7 +109,6 @@ def test_no_two_groups_have_an_option_in_common() -> None:
     assert len(names) == len(set(names))
 
 
-@dataclass(frozen=True)
 class ColourOptions(Group):
     heading = WAVES
     together = (("red", "green", "Both in one line."),)
@@ -153,6 +151,27 @@ def test_a_command_gets_an_instance_of_the_group(
     assert called == [("paint", first, colours, last)]
 
 
+def test_a_group_of_commands_builds_each_on_use() -> None:
+    made = CliApplication(rich_markup_mode=None, add_completion=False)
+    made.callback()(lambda: None)
+
+    @made.command()
+    def paint(*, first: Annotated[bool, typer.Option("--first")] = False) -> None:
+        """Paint it."""
+
+    @made.command("mix")
+    def mix_colours(*, impossible: Annotated[complex, typer.Option("--impossible")] = 1j) -> None:
+        """Have a parameter that Typer refuses."""
+
+    found = made.build().commands
+    assert list(found) == ["paint", "mix"]
+    assert found["paint"].help == "Paint it."
+    assert found["paint"] is found["paint"]
+    assert found.get("other") is None
+    with pytest.raises(RuntimeError, match="complex"):
+        found["mix"]
+
+
 def test_a_wrong_value_in_a_group_is_a_usage_error() -> None:
     made, called = example()
     assert CliRunner().invoke(made, ["--red", "x"]).exit_code == 2
@@ -171,7 +190,7 @@ def test_a_large_group_has_a_heading() -> None:
     lines = COMMANDS["assist run"].get_help(typer.Context(COMMANDS["assist run"])).splitlines()
     assert [line[:-1] for line in lines if line[:-1] in HEADINGS] == list(HEADINGS)
     assert lines.index(f"{BOTH}:") < lines.index(f"{WAVES}:")
-    below = lines[lines.index(f"{WAVES}:") + 1 :][: len(fields(WaveOptions))]
+    below = lines[lines.index(f"{WAVES}:") + 1 :][: len(WaveOptions.value_names())]
     assert [line.split()[0] for line in below] == [names[0] for names in declared(WaveOptions)]
 
 

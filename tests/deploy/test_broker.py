@@ -6,7 +6,7 @@ import contextlib
 import signal
 import stat
 import subprocess
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
@@ -137,7 +137,7 @@ def test_strangers_are_refused(fleet: Fleet, each_server: Path, isolation: Path)
     admission.create(other, CONTROLLER, [BrokerAddress("127.0.0.1", 1)], now)
     good = pki.agent_credentials(fleet.home, CONTROLLER, ONE, now, dials=True)
     token = admission.agent_token(fleet.home, ONE, now)
-    foreign = replace(pki.agent_credentials(other, CONTROLLER, ONE, now, dials=True), authority=good.authority)
+    foreign = pki.agent_credentials(other, CONTROLLER, ONE, now, dials=True).replace(authority=good.authority)
     permissions = Permissions.of_agent(ONE)
     head, _, signature = token.split(".")
     tokens = {

@@ -99,7 +99,7 @@ def systemd(isolation: Path, folder: Path) -> Systemd:
 
 @pytest.fixture
 def machine(systemd: Systemd, folder: Path) -> PosixMachine:
-    return PosixMachine(DEFAULTS.install._asdict(), str(folder), str(systemd.units), [str(systemd.program)])
+    return PosixMachine(DEFAULTS.install.as_dict(), str(folder), str(systemd.units), [str(systemd.program)])
 
 
 def test_the_unit_is_installed_and_installed_again(machine: PosixMachine, systemd: Systemd, folder: Path) -> None:
@@ -229,7 +229,7 @@ def test_the_default_folder_is_that_of_the_bridge(monkeypatch: pytest.MonkeyPatc
         stdout=subprocess.PIPE,
         check=True,
     )
-    assert PosixMachine(DEFAULTS.install._asdict(), manager=[]).home == shown.stdout.decode().strip()
+    assert PosixMachine(DEFAULTS.install.as_dict(), manager=[]).home == shown.stdout.decode().strip()
 
 
 def test_a_machine_gets_another_id_one_time_when_it_becomes_a_new_instance(machine: PosixMachine, folder: Path) -> None:

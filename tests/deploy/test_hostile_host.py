@@ -7,7 +7,6 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import paramiko
@@ -62,8 +61,8 @@ WITHOUT_END: tuple[Cases, Cases] = (
 )
 
 
-IMPATIENT = DEFAULTS._replace(
-    agent=DEFAULTS.agent._replace(command=1, silence=0.7), install=DEFAULTS.install._replace(order=1, silence=0.7)
+IMPATIENT = DEFAULTS.replace(
+    agent=DEFAULTS.agent.replace(command=1, silence=0.7), install=DEFAULTS.install.replace(order=1, silence=0.7)
 )
 
 
@@ -91,7 +90,7 @@ def test_a_machine_with_nonsense_or_too_long_answers(controller: Controller, iso
 @pytest.mark.long
 @pytest.mark.usefixtures("starts_processes")
 def test_a_machine_whose_answers_never_end(controller: Controller, isolation: Path) -> None:
-    refuse(replace(controller, timeouts=IMPATIENT), isolation, *WITHOUT_END)
+    refuse(controller.replace(timeouts=IMPATIENT), isolation, *WITHOUT_END)
 
 
 def refuse(controller: Controller, isolation: Path, first: Cases, then: Cases) -> None:
@@ -137,7 +136,7 @@ def test_a_machine_that_does_not_answer_a_request_to_run(controller: Controller,
     sshd.new_key(Path("~/.ssh/id_ed25519").expanduser())
     key, port = paramiko.ECDSAKey.generate(), free_port()
     Path("~/.ssh/known_hosts").expanduser().write_text(f"[127.0.0.1]:{port} {key.get_name()} {key.get_base64()}\n")
-    impatient = replace(controller, timeouts=DEFAULTS._replace(agent=DEFAULTS.agent._replace(connect=2)))
+    impatient = controller.replace(timeouts=DEFAULTS.replace(agent=DEFAULTS.agent.replace(connect=2)))
     with socket.create_server(("127.0.0.1", port)) as listener:
         mute, transports = Mute(), []
 

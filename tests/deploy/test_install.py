@@ -534,5 +534,5 @@ def test_the_input_of_the_host_script_is_one_line_of_json() -> None:
     words = {"a": "'\nORDER\n"}
     script = deploy.script("posix", "/var/lib/it's here", "/usr/bin/python3", "look", words, DEFAULTS.install)
     first, second, last, end = script.content.split(b"\n", 1)[1].split(b"\n")
-    assert json.loads(second)[1:] == ["look", {"a": "'\nORDER\n", "waits": DEFAULTS.install._asdict()}]
+    assert json.loads(second)[1:] == ["look", {"a": "'\nORDER\n", "waits": DEFAULTS.install.as_dict()}]
     assert (first[:5], last, end) == (b"exec ", b"ORDER", b"")

@@ -104,7 +104,7 @@ class StandIns:
         vars(kernel).update(dict.fromkeys(names.split()), CREATE_NEW_PROCESS_GROUP=0)
         monkeypatch.setitem(sys.modules, "agentd.windows._kernel", kernel)
         monkeypatch.delitem(sys.modules, MACHINE, raising=False)
-        self.machine: Machine = importlib.import_module(MACHINE).WindowsMachine(DEFAULTS.install._asdict())
+        self.machine: Machine = importlib.import_module(MACHINE).WindowsMachine(DEFAULTS.install.as_dict())
         monkeypatch.delitem(sys.modules, MACHINE)
 
     def deny(self, program: str) -> None:
@@ -295,7 +295,7 @@ def test_the_old_agent_stays_if_the_new_one_does_not_start(machine: InstalledThe
     assert machine.home is not None
     before = (machine.home / "agentd.conf").read_bytes()
     order = host_requests.install_order(instance=INSTANCE, credentials=None, listen="192.0.2.1:7433")
-    failed = machine.carry_out("install", order, DEFAULTS.install._replace(start=6.0))
+    failed = machine.carry_out("install", order, DEFAULTS.install.replace(start=6.0))
     assert failed["error"].startswith("the agent does not start: "), failed
     assert failed["left"] == []
     assert (machine.home / "agentd.conf").read_bytes() == before

@@ -11,7 +11,6 @@ import os
 import signal
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -150,7 +149,7 @@ def test_a_broker_that_stops_for_ever_costs_a_record_its_answer_until_it_returns
     """The record ends at its deadline as unanswered, and gets its true outcome when its agent answers again."""
     with nats_fleet.enlisted(home, COUNT) as fleet:
         with open_controller(Home(home)) as opened:
-            controller = replace(opened, timeouts=opened.timeouts._replace(agent=QUICK))
+            controller = opened.replace(timeouts=opened.timeouts.replace(agent=QUICK))
             request = RunRequest(fleet.script().encode(), timeout=2, targets=Selection(everything=True))
             begun = fleet.begin()
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -63,7 +62,7 @@ def reaching(controller: Controller, isolation: Path, *, broken: bool) -> Contro
         await client.greet(controller.id, "1", 10)
         return client
 
-    return replace(controller, connect=connect)
+    return controller.replace(connect=connect)
 
 
 def run(controller: Controller, listener: Listener | None = None) -> dict[str, Record]:
@@ -106,7 +105,7 @@ def test_an_exception_of_a_listener_belongs_to_no_instance(fleet: Controller) ->
             raise BrokenPipeError
 
     with pytest.raises(BrokenPipeError):
-        run(replace(fleet, connect=lambda instance: honest(fleet)), Closed())
+        run(fleet.replace(connect=lambda instance: honest(fleet)), Closed())
     assert not reports(fleet)
 
 
@@ -130,8 +129,8 @@ def test_an_agent_that_does_not_answer_for_one_record_is_not_asked_for_the_other
     path = controller.home.root.parent / "a.sock"
     with controller.database.transaction() as transaction:
         instances.register(transaction, Instance(hostile.INSTANCE, "mute", f"unix:{path}", controller.now()))
-    impatient = DEFAULTS._replace(agent=DEFAULTS.agent._replace(answer=0.1))
-    mute = replace(controller, timeouts=impatient)
+    impatient = DEFAULTS.replace(agent=DEFAULTS.agent.replace(answer=0.1))
+    mute = controller.replace(timeouts=impatient)
     with hostile.listening(path, say):
         for _ in range(3):
             with recording.recorded(mute, RunRequest(b"true", targets=Selection(("mute",)))) as invocation:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from dataclasses import replace
 
 import pytest
 
@@ -25,8 +24,8 @@ def test_losses_of_an_agent_that_restarts_are_no_warning(
     async def connect(instance: str) -> Client:
         raise next(refusals, NotFound("enough"))
 
-    agent = DEFAULTS.agent._replace(retries=(0.0, 0.0))
-    own = replace(controller, connect=connect, timeouts=DEFAULTS._replace(agent=agent))
+    agent = DEFAULTS.agent.replace(retries=(0.0, 0.0))
+    own = controller.replace(connect=connect, timeouts=DEFAULTS.replace(agent=agent))
     instance = Instance(id="i-1", name="win1", address="tls:win1", created=controller.now())
 
     async def work(_: Client) -> None:

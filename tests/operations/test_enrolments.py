@@ -107,7 +107,7 @@ def test_an_enrolment_ends_by_its_time_by_hand_and_with_a_wrong_token(controller
     other = OpenEnrolment(controller)
     assert "its token is wrong" in refusal(lambda: opened.admit("m1", token=other.token.reveal()))
     assert "its token is wrong" in refusal(lambda: opened.admit("m1", token="x" * 43))
-    late = replace(controller, now=lambda: utc_now() + timedelta(minutes=2))
+    late = controller.replace(now=lambda: utc_now() + timedelta(minutes=2))
     assert "it expired at " in refusal(
         lambda: enrolments.admit(late, opened.enrolment.id, opened.token.reveal(), "m1", EMPTY, "web", "")
     )
@@ -248,7 +248,7 @@ def test_a_hostile_machine_gets_one_answer_and_nothing_is_counted(
     controller: Controller, caplog: pytest.LogCaptureFixture
 ) -> None:
     opened = OpenEnrolment(controller)
-    quick = replace(controller, timeouts=DEFAULTS._replace(enrolment=DEFAULTS.enrolment._replace(hello=0.01)))
+    quick = controller.replace(timeouts=DEFAULTS.replace(enrolment=DEFAULTS.enrolment.replace(hello=0.01)))
     hello = {"token": opened.token.reveal(), "hostname": "web", "name": "", "python": "3.11.2"}
 
     def line(**changes: Any) -> bytes:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +29,7 @@ def other(tmp_path: Path, controller: Controller) -> Iterator[Controller]:
     home = Home(tmp_path / "other")
     home.folder(home.root)
     with open_database(home.database) as database:
-        yield replace(controller, home=home, database=database)
+        yield controller.replace(home=home, database=database)
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ import asyncio
 import subprocess
 import sys
 import weakref
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -71,7 +70,7 @@ def test_a_connection_takes_no_memory_after_its_instance_has_ended(controller: C
         return client
 
     with hostile.listening(socket, lambda request: None):
-        reaching = replace(controller, connect=connect)
+        reaching = controller.replace(connect=connect)
         with recording.recorded(reaching, RunRequest(b"true", targets=Selection(names))) as invocation:
             dispatch.send_and_watch(reaching, invocation, listener=None, rollout=Rollout(concurrency=1))
     found = recording.recall(controller, invocation.id)

@@ -10,7 +10,6 @@ import os
 import signal
 import threading
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -43,7 +42,7 @@ def path(isolation: Path) -> Path:
 
 
 def request(path: Path, **settings: object) -> SendRequest:
-    return replace(SendRequest(CONTENT, path.name, str(path.parent), timeout=TIMEOUT), **settings)  # type: ignore[arg-type]
+    return SendRequest(CONTENT, path.name, str(path.parent), timeout=TIMEOUT).replace(**settings)
 
 
 def deliver(controller: Controller, invocation: Invocation) -> None:

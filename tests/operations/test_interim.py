@@ -100,7 +100,7 @@ def test_a_silent_agent_delays_nobody(controller: Controller, now: Clock, gate: 
         controller.actor,
         now.elapsed,
         timeouts=Timeouts(
-            agent=controller.timeouts.agent._replace(answer=0.1, greeting=0.1), view=ViewTimeouts(interim=0.1)
+            agent=controller.timeouts.agent.replace(answer=0.1, greeting=0.1), view=ViewTimeouts(interim=0.1)
         ),
     )
     os.kill(agent, signal.SIGSTOP)

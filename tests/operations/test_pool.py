@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import replace
 
 import pytest
 
@@ -134,7 +133,7 @@ def test_a_connection_that_backs_off_is_tried_when_its_agent_has_connected(contr
         raise ClientNotOnline(f"cannot reach it at attempt {len(attempts)}", hint="wait")
 
     async def work() -> None:
-        pool = ConnectionPool(replace(controller, connect=connect, timeouts=slow))
+        pool = ConnectionPool(controller.replace(connect=connect, timeouts=slow))
         async with pool.connection("i-a") as lent:
             for number in (1, 1, 2):
                 if number == 2:
@@ -143,7 +142,7 @@ def test_a_connection_that_backs_off_is_tried_when_its_agent_has_connected(contr
                     await lent.client()
         pool.end_back_off("i-b")  # without a connection there is nothing to do
 
-    slow = DEFAULTS._replace(agent=AgentTimeouts(backoff=60, longest_backoff=60))
+    slow = DEFAULTS.replace(agent=AgentTimeouts(backoff=60, longest_backoff=60))
     asyncio.run(work())
 
 

@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import socket
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
@@ -134,7 +133,7 @@ def test_a_server_that_runs_once_tries_each_instance_regardless_of_its_last_atte
 
 def test_a_server_that_runs_once_does_not_wait_for_an_instance_that_hangs(world: World) -> None:
     async def story() -> None:
-        world.use_timeouts(QUICK._replace(server=QUICK.server._replace(leave=0.5, first_scan=0.1)))
+        world.use_timeouts(QUICK.replace(server=QUICK.server.replace(leave=0.5, first_scan=0.1)))
         first, second = await run(world), await run(world, on=("n2",))
         hanging, well = world.sockets.values()
         other = {instance: path for instance, path in world.sockets.items() if path == well}
@@ -322,7 +321,7 @@ def test_an_instance_that_hangs_delays_no_other(world: World) -> None:
 
 def test_an_instance_that_is_heard_of_is_not_kept_waiting_by_failures_before(world: World) -> None:
     slow = AgentTimeouts(backoff=GUARD, longest_backoff=GUARD)
-    world.use_timeouts(QUICK._replace(agent=slow))
+    world.use_timeouts(QUICK.replace(agent=slow))
 
     async def story() -> None:
         made = await run(world)
@@ -353,7 +352,7 @@ def test_an_instance_that_connects_during_an_attempt_is_tried_again(world: World
                 raise ClientNotOnline("cannot reach it yet", hint="wait")
             return await connection.connect(world.controller, f"unix:{world.sockets[instance_id]}", instance_id)
 
-        controller = replace(world.controller, connect=connect)
+        controller = world.controller.replace(connect=connect)
         pool = ConnectionPool(controller)
         with senders.sender(world.controller.home) as token:
             delivery = QueueDelivery(controller, token, BatchWriter(controller), pool)

@@ -6,7 +6,6 @@ import asyncio
 import os
 import signal
 import time
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -195,7 +194,7 @@ def test_a_follower_of_a_later_wave_continues_when_it_is_sent(controller: Contro
 def send_elsewhere(controller: Controller, invocation: Invocation) -> None:
     """Send as another program does, over a connection of its own."""
     with open_database(controller.home.database) as database:
-        dispatch.send(replace(controller, database=database), invocation)
+        dispatch.send(controller.replace(database=database), invocation)
 
 
 def test_a_record_that_was_lost_on_its_way(controller: Controller, now: Clock) -> None:
@@ -287,7 +286,7 @@ def test_a_record_stopped_before_sending_is_never_sent(controller: Controller, n
 def test_an_unreachable_record_is_stopped_when_its_agent_answers(
     controller: Controller, now: Clock, fifo: Path
 ) -> None:
-    controller = replace(controller, timeouts=Timeouts(agent=AgentTimeouts(stop=0.2)))
+    controller = controller.replace(timeouts=Timeouts(agent=AgentTimeouts(stop=0.2)))
     invocation = start(controller, f"cat {fifo}")
     with unreachable(controller):
         for _ in range(2):  # a second stop changes nothing
@@ -303,7 +302,7 @@ def test_an_unreachable_record_is_stopped_when_its_agent_answers(
 def test_an_unreachable_record_with_a_stop_is_closed_at_its_deadline(
     controller: Controller, now: Clock, fifo: Path
 ) -> None:
-    controller = replace(controller, timeouts=Timeouts(agent=AgentTimeouts(stop=0.2)))
+    controller = controller.replace(timeouts=Timeouts(agent=AgentTimeouts(stop=0.2)))
     invocation = start(controller, f"cat {fifo}")
     with unreachable(controller):
         stop.stop(controller, invocation.id)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -59,6 +58,6 @@ def test_an_invocation_is_read_one_time_to_send_all_its_records(home: Path) -> N
 
     with world_of(home, START, size=SIZE) as world:
         database = _Counted(world.controller.database)
-        controller = replace(world.controller, database=database)
+        controller = world.controller.replace(database=database)
         with senders.sender(controller.home) as token:
             asyncio.run(story())

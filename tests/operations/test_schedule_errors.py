@@ -26,7 +26,7 @@ from tests.support.world import World, world_of
 START = datetime(2026, 11, 22, 8, tzinfo=timezone.utc)
 EVERY = frequency.every(10)
 CRON = frequency.cron("*/10 * * * * *", zone="Asia/Shanghai", now=START)
-QUICK = DEFAULTS._replace(server=DEFAULTS.server._replace(first_scan=0.3))
+QUICK = DEFAULTS.replace(server=DEFAULTS.server.replace(first_scan=0.3))
 
 WRONG = {
     "zone": ("UPDATE schedules SET timezone = 'Gone/Land' WHERE invocation_id = ?", "Gone/Land"),

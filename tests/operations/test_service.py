@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shlex
 import subprocess
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -96,7 +95,7 @@ def test_without_systemd_there_is_a_hint(controller: Controller, isolation: Path
 
 
 def test_a_home_that_a_unit_cannot_name_is_refused(controller: Controller, systemd: StandIn) -> None:
-    odd = replace(controller, home=Home(controller.home.root / "two\nlines"))
+    odd = controller.replace(home=Home(controller.home.root / "two\nlines"))
     with pytest.raises(InvalidParameter, match="a systemd unit cannot contain this path"):
         service.install(odd, systemd)
     assert not systemd.unit.exists()

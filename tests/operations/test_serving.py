@@ -120,7 +120,7 @@ def test_a_due_time_during_the_previous_run_is_skipped_and_not_queued(world: Wor
     async def story() -> None:
         made = world.schedule(EVERY, on=("n1", "n2"))
         world.arrivals.lasting.add(made)
-        world.use_timeouts(DEFAULTS._replace(server=DEFAULTS.server._replace(first_scan=0.5)))
+        world.use_timeouts(DEFAULTS.replace(server=DEFAULTS.server.replace(first_scan=0.5)))
         async with world.agents():
             async with world.serving(killed=True):
                 await world.forward(11)

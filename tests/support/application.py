@@ -13,7 +13,7 @@ import threading
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from assist_cli.__main__ import main
+from assist_cli.__main__ import run
 from assist_cli.agents.ssh import login
 from assist_cli.operations.actor import local_actor
 from tests.support import starting
@@ -54,7 +54,7 @@ class Application:
                 stack.enter_context(context)
             local_actor.cache_clear()
             try:
-                main()
+                run()
                 status = 0
             except SystemExit as end:
                 status = int(end.code or 0)

@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
 
 from assist_cli.model.invocation import Record
@@ -92,7 +91,7 @@ class NatsFleet:
         """Run as ``run_during``, in this process and with these timeouts."""
         begun = self.begin()
         with open_controller(Home(self.home)) as opened:
-            controller = replace(opened, timeouts=opened.timeouts._replace(agent=timeouts))
+            controller = opened.replace(timeouts=opened.timeouts.replace(agent=timeouts))
             request = RunRequest(self.script(body).encode(), targets=Selection(everything=True))
             with recording.recorded(controller, request) as invocation:
                 running = asyncio.ensure_future(dispatch.carry(controller, invocation, BatchWriter(controller)))

@@ -93,7 +93,7 @@ def running(home: Home, controller: str = CONTROLLER, program: Path | None = Non
 def use_relay(broker: HomeBroker, relay: Relay) -> None:
     """Make the controller reach its only broker through a relay."""
     settings = broker_folder.settings(broker.home)
-    broker_folder.write(broker.home, settings._replace(addresses=(BrokerAddress("127.0.0.1", relay.port),)))
+    broker_folder.write(broker.home, settings.replace(addresses=(BrokerAddress("127.0.0.1", relay.port),)))
 
 
 def furnish(folder: Path, home: Home, instance: str) -> None:

@@ -19,7 +19,7 @@ from tests.support.agent import Agent
 CONTROLLER = "c0ffee"
 INSTANCE = "i-01kbdk5g8w3m9v6yx2r4hq7cne"
 NEWEST = "3.13"
-TIMEOUTS = DEFAULTS.agent._replace(probe=0.5)
+TIMEOUTS = DEFAULTS.agent.replace(probe=0.5)
 
 
 @dataclass

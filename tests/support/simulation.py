@@ -10,7 +10,7 @@ import asyncio
 import selectors
 from collections import Counter
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from random import Random
 from typing import Any, cast
@@ -283,7 +283,7 @@ class Process:
         self.died = 0.0
         self.tasks: list[asyncio.Task[Any]] = []
         self.leaves: list[Callable[[], None]] = []
-        self.controller = replace(world.controller, database=self._database, connect=self.connect)
+        self.controller = world.controller.replace(database=self._database, connect=self.connect)
 
     async def connect(self, instance: str) -> Client:
         """Return a connection after hello. Raises ClientNotRunning while the agent is away."""

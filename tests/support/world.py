@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -50,7 +50,7 @@ class World:
     ) -> None:
         self._time = _Time(start) if original is None else original._time
         self.controller = Controller(home, ours, lambda: self.wall, Actor("ann", 1000, "desk"), lambda: self.elapsed)
-        self._servers = replace(self.controller, database=theirs)
+        self._servers = self.controller.replace(database=theirs)
         self.server: Server | None = None
         if original is not None:
             self.arrivals, self.sockets = original.arrivals, original.sockets
@@ -96,8 +96,8 @@ class World:
 
     def use_timeouts(self, timeouts: Timeouts) -> None:
         """Use these shorter timeouts."""
-        self.controller = replace(self.controller, timeouts=timeouts)
-        self._servers = replace(self._servers, timeouts=timeouts)
+        self.controller = self.controller.replace(timeouts=timeouts)
+        self._servers = self._servers.replace(timeouts=timeouts)
 
     @contextlib.asynccontextmanager
     async def agents(self) -> AsyncIterator[None]:

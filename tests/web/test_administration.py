@@ -204,9 +204,9 @@ def test_an_admin_with_a_scope_sees_own_entries(console: Console):
 
 @pytest.mark.long
 def test_an_entry_of_an_earlier_user_of_that_name_is_not_shown(console: Console):
-    earlier = replace(console.controller, actor=Actor("user eva", None, "elsewhere"))
+    earlier = console.controller.replace(actor=Actor("user eva", None, "elsewhere"))
     groups.add(earlier, "evas", "@role=web")
-    later = replace(console.controller, now=lambda: console.controller.now() + timedelta(seconds=1))
+    later = console.controller.replace(now=lambda: console.controller.now() + timedelta(seconds=1))
     users.add(later, "eva", Secret(PASSWORD), Role.ADMIN, ("@role=web",))
     browser = console.browser()
     browser.log_in("eva")

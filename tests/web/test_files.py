@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import replace
 
 import pytest
 
@@ -137,7 +136,7 @@ def test_a_scope_hides_files_and_instances(console: Console):
     request = SendRequest(b"x", "both.conf", "/srv/both", targets=Selection(("web1", "db1")))
     with files.recorded(console.controller, request, token="nobody") as both:
         pass
-    with files.recorded(console.controller, replace(request, targets=Selection(("db1",))), token="nobody") as other:
+    with files.recorded(console.controller, request.replace(targets=Selection(("db1",))), token="nobody") as other:
         pass
     browser = console.logged_in(Role.OPERATOR, "@role=web")
     page = browser.get(f"/files/{both.id}")

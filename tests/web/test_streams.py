@@ -253,7 +253,7 @@ def test_a_silent_stream_gives_signs_of_life(tmp_path: Path):
             await stream.until("alive")
             await stream.until("alive")
 
-    timeouts = DEFAULTS._replace(view=DEFAULTS.view._replace(alive=0.05))
+    timeouts = DEFAULTS.replace(view=DEFAULTS.view.replace(alive=0.05))
     with in_process(tmp_path / "console", timeouts=timeouts) as console:
         asyncio.run(work(console))
 

@@ -226,7 +226,7 @@ def note_controller(home: Home, name: str) -> None:
     with home.locked(home.broker):
         settings = owned(home)
         others = tuple(sorted({*settings.others, name}))
-        broker_folder.write(home, settings._replace(others=others))
+        broker_folder.write(home, settings.replace(others=others))
 
 
 def remove(home: Home) -> None:

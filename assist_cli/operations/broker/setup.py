@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import os
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -85,7 +86,7 @@ def credentials(controller: Controller, name: str, path: Path) -> None:
     """
     home, now = controller.home, controller.now()
     settings = admission.owned(home)
-    if not CONTROLLER_NAME.fullmatch(name) or name == settings.controller or ids.is_prefix(name, ids.Kind.INSTANCE):
+    if not re.fullmatch(CONTROLLER_NAME, name) or name == settings.controller or ids.is_prefix(name, ids.Kind.INSTANCE):
         why = "it is the name of this one" if name == settings.controller else "it is not a name for one"
         raise InvalidParameter(
             f"cannot make credentials for the controller '{name}': {why}",
@@ -95,7 +96,7 @@ def credentials(controller: Controller, name: str, path: Path) -> None:
     certificate = pki.controller_credentials(home, controller.id, name, now)
     document = {
         "version": _VERSION,
-        "broker": broker_folder.document(settings._replace(controller=name, others=())),
+        "broker": broker_folder.document(settings.replace(controller=name, others=())),
         "controller.jwt": admission.controller_token(home, name, now),
         "monitor.jwt": admission.monitor_token(home, name, now),
         **{

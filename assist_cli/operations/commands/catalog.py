@@ -10,7 +10,6 @@ from __future__ import annotations
 import functools
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 from typing import Any
@@ -23,6 +22,7 @@ from assist_cli.operations.commands import commands, exchange
 from assist_cli.operations.controller import Controller
 from assist_cli.store import commands as store
 from assist_cli.store.database import Reader
+from assist_cli.structs import Struct
 
 FOLDER = Path(__file__).parents[2] / "catalog"
 
@@ -36,8 +36,7 @@ class EntryState(Enum):
     CHANGED = "changed"
 
 
-@dataclass(frozen=True)
-class Entry:
+class Entry(Struct):
     """An entry of the catalog, with its newest version, and the state of the saved command of this name."""
 
     name: str

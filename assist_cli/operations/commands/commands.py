@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from assist_cli import codes
 from assist_cli.errors import Conflict, InvalidParameter, NotFound
@@ -17,10 +16,10 @@ from assist_cli.operations.controller import Also, Controller, nothing_more
 from assist_cli.store import audit
 from assist_cli.store import commands as store
 from assist_cli.store.database import Transaction
+from assist_cli.structs import Struct
 
 
-@dataclass(frozen=True)
-class Changes:
+class Changes(Struct):
     """The changes of a clone. None leaves a field as it is.
 
     An empty ``working_dir`` means the default, an empty ``launcher`` means none. The ``definitions`` are added to the

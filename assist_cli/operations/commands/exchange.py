@@ -19,7 +19,6 @@ import base64
 import binascii
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timezone
 from enum import Enum
 from typing import Any
@@ -36,6 +35,7 @@ from assist_cli.operations.controller import Controller
 from assist_cli.store import audit
 from assist_cli.store import commands as store
 from assist_cli.store.database import Reader, Transaction
+from assist_cli.structs import Struct
 
 FORMAT = "assist-commands"
 FORMAT_VERSION = 1
@@ -51,8 +51,7 @@ class Clash(Enum):
     SKIP = "skip"
 
 
-@dataclass(frozen=True)
-class Imported:
+class Imported(Struct):
     """The outcome of one command of a document: the created command, or None if it was skipped."""
 
     name: str

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from assist_cli import codes
 from assist_cli.errors import InvalidParameter
 from assist_cli.model import quotas
@@ -12,12 +10,12 @@ from assist_cli.model.quotas import Quota
 from assist_cli.operations.controller import Controller
 from assist_cli.store import audit
 from assist_cli.store import commands as store
+from assist_cli.structs import Struct
 
 HIGHEST = 1_000_000
 
 
-@dataclass(frozen=True)
-class Usage:
+class Usage(Struct):
     """A quota with its current limit and its use.
 
     ``used`` is the number of commands, for other quotas the largest saved value; None if nothing is saved.
@@ -35,7 +33,7 @@ def usage(controller: Controller) -> list[Usage]:
     }
     return [
         Usage(
-            quota._replace(limit=store.limit(controller.database)) if quota is quotas.COMMANDS else quota,
+            quota.replace(limit=store.limit(controller.database)) if quota is quotas.COMMANDS else quota,
             used.get(quota),
         )
         for quota in quotas.ALL

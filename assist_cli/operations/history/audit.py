@@ -13,4 +13,4 @@ def entries(
     controller: Controller, *, since: datetime | None = None, limit: int | None, wanted: AuditFilter = audit.EVERY
 ) -> list[AuditEntry]:
     """The entries since a time that match ``wanted``, newest first, at most ``limit`` (None: all)."""
-    return audit.entries(controller.database, wanted if since is None else wanted._replace(since=since), limit)
+    return audit.entries(controller.database, wanted if since is None else wanted.replace(since=since), limit)

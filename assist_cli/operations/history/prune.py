@@ -7,7 +7,6 @@ Pruning has small steps. Each is a transaction, so others can write in between. 
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator
-from dataclasses import dataclass
 from datetime import timedelta
 
 from assist_cli import units
@@ -15,13 +14,13 @@ from assist_cli.model.audit import AuditEntry
 from assist_cli.operations.controller import Controller
 from assist_cli.store import audit, prune, search
 from assist_cli.store.prune import Limit
+from assist_cli.structs import Struct
 
 KEPT = timedelta(days=180)  # the retention of the history under a server
 REBUILD_SHARE = 10  # rebuild the search index after deleting more than 1/10 of the outputs
 
 
-@dataclass(frozen=True)
-class Pruned:
+class Pruned(Struct):
     """The numbers of deleted invocations and records, and of bytes freed in the database file."""
 
     invocations: int

@@ -25,7 +25,7 @@ from assist_cli.operations.controller import Controller
 from assist_cli.operations.notify import webhook
 from assist_cli.operations.notify.wishes import lock, resolved
 from assist_cli.paths import Home
-from assist_cli.store import audit, invocations, notices
+from assist_cli.store import audit, invocations, notice_rows, notices
 
 CONCURRENCY = 16
 FAILED = "Failed"
@@ -89,7 +89,7 @@ class _NoticeDelivery:
     def _begin(self) -> None:
         now = self._controller.now()
         free = CONCURRENCY - len(self._under_way)
-        for notice in notices.due(self._controller.database, now, besides=self._under_way, most=free):
+        for notice in notice_rows.due(self._controller.database, now, besides=self._under_way, most=free):
             document = self._describe(invocations.get(self._controller.database, notice.invocation_id, output=True))
             answer: Future[NoticeResult] = Future()
             under_way = _Attempt(notice, str(parse(notice.target)), time.monotonic(), answer)
@@ -117,7 +117,7 @@ class _NoticeDelivery:
             if answer.again and notice.attempts < len(self._timeouts.retries):
                 again = now + timedelta(seconds=self._timeouts.retries[notice.attempts])
         with self._controller.database.transaction() as transaction:
-            notices.note_attempt(transaction, notice.number, answer.text, delivered=answer.ok, again=again)
+            notice_rows.note_attempt(transaction, notice.number, answer.text, delivered=answer.ok, again=again)
             if again is None:
                 outcome = DONE if answer.ok else FAILED
                 detail = f"{where}: {answer.text}"

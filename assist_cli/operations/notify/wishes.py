@@ -16,7 +16,6 @@ import shlex
 import shutil
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from assist_cli import codes
@@ -24,7 +23,8 @@ from assist_cli.errors import AssistError, FileFailure, InvalidParameter, NotFou
 from assist_cli.model.notice import Notice, Occasion, Program, Reference, Target, Webhook, Wish, parse
 from assist_cli.operations.controller import Also, Controller
 from assist_cli.paths import Home, open_private
-from assist_cli.store import notices
+from assist_cli.store import notice_rows, notices
+from assist_cli.structs import Struct
 
 DELIVER = ("notify", "deliver")
 
@@ -34,8 +34,7 @@ _PROGRAM = "import json, sys; sys.path[:] = json.loads(sys.argv.pop(1)); from as
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
-class Told:
+class Told(Struct):
     """The notification of an invocation: receiver (safe to print), occasion, and the newest notice."""
 
     where: str
@@ -60,20 +59,20 @@ def asking(wish: Wish | None) -> Also | None:
     if wish is None:
         return None
     given = wish
-    return lambda transaction, invocation_id, _: notices.ask(transaction, invocation_id, given)
+    return lambda transaction, invocation_id, _: notice_rows.ask(transaction, invocation_id, given)
 
 
 def is_wanted(controller: Controller, invocation_id: str) -> bool:
     """True if this invocation has a notification."""
-    return notices.wish(controller.database, invocation_id) is not None
+    return notice_rows.wish(controller.database, invocation_id) is not None
 
 
 def state(controller: Controller, invocation_id: str) -> Told | None:
     """The notification of an invocation and its outcome; None if it has none."""
-    wish = notices.wish(controller.database, invocation_id)
+    wish = notice_rows.wish(controller.database, invocation_id)
     if wish is None:
         return None
-    return Told(str(parse(wish.target)), wish.occasion, notices.newest(controller.database, invocation_id))
+    return Told(str(parse(wish.target)), wish.occasion, notice_rows.newest(controller.database, invocation_id))
 
 
 def hurry(controller: Controller) -> None:
@@ -101,7 +100,7 @@ def target_of(controller: Controller, text: str | None) -> Target:
     """The receiver ``text``, or that of the newest invocation with a notification. Raises the errors of ``checked``."""
     if text is not None:
         return resolved(parse(checked(Wish(text)).target))
-    wish = notices.newest_wish(controller.database)
+    wish = notice_rows.newest_wish(controller.database)
     if wish is None:
         raise NotFound(
             "no receiver given, and no invocation with --notify exists",

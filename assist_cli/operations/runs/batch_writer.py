@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import NamedTuple
 
 from assist_cli.model.audit import AuditEntry
 from assist_cli.model.invocation import Outcome
@@ -20,11 +19,12 @@ from assist_cli.model.status import UNANSWERED
 from assist_cli.operations.controller import Controller
 from assist_cli.store import audit, notices, records, slots
 from assist_cli.store.database import Transaction
+from assist_cli.structs import Struct
 
 LARGE = 32  # outcomes of up to 1 MiB that are fetched and written at the same time
 
 
-class _Written(NamedTuple):
+class _Written(Struct):
     """The result of a batch: sending times by record, and outcomes of records that did not fit into the queue."""
 
     sent: Mapping[str, Moment]

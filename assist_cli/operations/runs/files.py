@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from datetime import timedelta
 
 from assist_cli.model import quotas, transfer
@@ -19,11 +18,11 @@ from assist_cli.operations.runs import refresh
 from assist_cli.operations.runs.recording import first_records, instances_in_audit, wait_in_audit
 from assist_cli.operations.runs.senders import sender
 from assist_cli.store import audit, invocations, queue
+from assist_cli.structs import Struct
 from assist_cli.units import count
 
 
-@dataclass(frozen=True)
-class SendRequest:
+class SendRequest(Struct):
     """A file to send: its content, name and target folder. Empty ``targets`` mean this machine.
 
     ``mode`` is octal; ``owner`` and ``group`` None are those of the agent; ``timeout`` is in seconds.
@@ -37,7 +36,7 @@ class SendRequest:
     group: str | None = None
     overwrite: bool = False
     timeout: int = transfer.DEFAULT_TIMEOUT
-    targets: Targets = field(default_factory=Selection)
+    targets: Targets = Selection()
 
 
 @contextlib.contextmanager

@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import base64
 import codecs
+from typing import TYPE_CHECKING
 
 from assist_cli.model import command, parameters
 from assist_cli.model.invocation import Invocation, InvocationInstance
 from assist_cli.model.parameters import Value
 from assist_cli.model.secret import Secret, spellings
-from assist_cli.model.transfer import Transfer
+
+if TYPE_CHECKING:
+    from assist_cli.model.transfer import Transfer
 
 
 def request(invocation: Invocation, instance: InvocationInstance, region: str) -> tuple[str, dict[str, object]]:

@@ -6,7 +6,6 @@ from the database again. Parameters are resolved only here.
 
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import NamedTuple
 
 from assist_cli import codes
 from assist_cli.errors import Conflict, Refused
@@ -21,9 +20,10 @@ from assist_cli.model.target import Selection
 from assist_cli.operations.controller import Controller
 from assist_cli.operations.fleet.instances import Targets, resolve
 from assist_cli.store import commands as store
+from assist_cli.structs import Struct
 
 
-class RunRequest(NamedTuple):
+class RunRequest(Struct):
     """A request to run a script. ``timeout`` is in seconds; empty ``targets`` mean this machine.
 
     ``parameters`` None disables parameters: double braces are text. A parameter that the script does not contain in
@@ -45,7 +45,7 @@ class RunRequest(NamedTuple):
     launcher: str | None = None
 
 
-class InvokeRequest(NamedTuple):
+class InvokeRequest(Struct):
     """A request to run a saved command, at the version in ``command``.
 
     ``timeout``, ``working_dir`` and ``launcher`` None are those of the command.
@@ -61,7 +61,7 @@ class InvokeRequest(NamedTuple):
     launcher: str | None = None
 
 
-class RerunRequest(NamedTuple):
+class RerunRequest(Struct):
     """A request to rerun an invocation where it did not succeed, or with ``everywhere`` on all of its instances.
 
     Values of secrets are not stored, so they must be given again. ``timeout``, ``working_dir`` and ``username`` None
@@ -80,7 +80,7 @@ class RerunRequest(NamedTuple):
 Request = RunRequest | InvokeRequest | RerunRequest
 
 
-class Plan(NamedTuple):
+class Plan(Struct):
     """A valid plan of a run: version, values and targets; for a saved command also its id and name.
 
     ``new`` is a command to save in the same transaction.
@@ -130,17 +130,15 @@ def masked(request: Request) -> Request:
     The pattern of a secret is not checked then.
     """
     if isinstance(request, RerunRequest):
-        return request._replace(secrets={each.key: Secret(MASK) for each in missing(request)})
+        return request.replace(secrets={each.key: Secret(MASK) for each in missing(request)})
     if isinstance(request, RunRequest):
         return request
     version = request.command.version
     hidden = {each.key: Secret(MASK) for each in version.definitions if each.secret}
     shown = version._replace(
-        definitions=tuple(each._replace(pattern=None) if each.secret else each for each in version.definitions),
+        definitions=tuple(each.replace(pattern=None) if each.secret else each for each in version.definitions),
     )
-    return request._replace(
-        command=request.command._replace(version=shown), parameters={**hidden, **request.parameters}
-    )
+    return request.replace(command=request.command._replace(version=shown), parameters={**hidden, **request.parameters})
 
 
 def _plan(controller: Controller, request: Request) -> Plan:

@@ -202,7 +202,7 @@ class RecordWorker:
         async with self._writer.large:
             output = await follow.ends(self._controller, self._connection, self.record, self._fold)
             outcome = action.outcome._replace(output=output)
-            await conclude(self._writer, self._connection, self.record.id, action._replace(outcome=outcome))
+            await conclude(self._writer, self._connection, self.record.id, action.replace(outcome=outcome))
 
     def _facts(self, *, watches: bool) -> Facts:
         sender = sender_of(self._controller, self.record, self._token)

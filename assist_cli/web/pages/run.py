@@ -131,7 +131,7 @@ def _wanted(visit: Visit, form: RunForm, given: dict[str, Secret] | None = None)
         )
         hidden = plans.missing(request)
         if given is not None:
-            request = request._replace(secrets={each.key: given[each.key] for each in hidden if each.key in given})
+            request = request.replace(secrets={each.key: given[each.key] for each in hidden if each.key in given})
     else:
         where = visit.resolved(form["on"])
         request, hidden = _first_run(visit, form, where, given or {})
@@ -164,7 +164,7 @@ def _first_run(
         username=user,
         targets=tuple(where),
     )
-    return (base if timeout is None else base._replace(timeout=timeout)), []
+    return (base if timeout is None else base.replace(timeout=timeout)), []
 
 
 def _rerun(visit: Visit, form: RunForm) -> RerunRequest:
