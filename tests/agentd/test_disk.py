@@ -145,5 +145,15 @@ def test_old_output_is_deleted(place: Path, hold: Callable[..., None]) -> None:
     (place / "r-1").mkdir()
     (place / "r-1" / (output._NAME % 0)).write_bytes(b"x")
     hold("unlink", 2)
-    folder.drop_output()
+    folder.drop(folder.sizes())
     assert list((place / "r-1").iterdir()) == []
+
+
+def test_a_file_that_is_being_written_counts_as_missing(tmp_path: Path) -> None:
+    folder = spool.Folder(str(tmp_path))
+    folder.write("process.json", [4711, 123456, "boot", 1.5], sync=False)
+    whole = (tmp_path / "process.json").read_bytes()
+    assert folder.started() == 1.5
+    for length in range(len(whole)):
+        (tmp_path / "process.json").write_bytes(whole[:length])
+        assert (folder.read("process.json"), folder.started(), folder.script()) == (None, None, (None, None))
