@@ -12,6 +12,8 @@ import os
 import struct
 import time
 
+from agentd import disk
+
 STREAMS = ("stdout", "stderr")
 READ = 64 * 1024  # bytes in one read from a pipe, the longest frame
 BLOCK = 2 * READ  # bytes in one read from a segment: always holds a whole frame
@@ -84,7 +86,7 @@ class OutputWriter:
 
     def _next(self):
         path = os.path.join(self._folder, _NAME % self.produced)
-        self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        self._file = disk.patiently(os.open, path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         self._size = self._bytes = 0
         self._start = self.produced
         if len(self._segments) >= self._head + self._tail:
@@ -206,7 +208,7 @@ class OutputReader:
     def _open(self, start):
         """Open the segment that begins at this offset. Return False if it does not exist, or was deleted."""
         try:
-            file = open(os.path.join(self._folder, _NAME % start), "rb", buffering=0)
+            file = disk.patiently(open, os.path.join(self._folder, _NAME % start), "rb", buffering=0)
         except FileNotFoundError:
             return False
         self.close()

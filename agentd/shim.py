@@ -78,7 +78,11 @@ def close_orphan(order, channel):
     folder.hold()
     channel.settle()
     channel.say(accepted=True)
-    if folder.complete():
+    try:
+        is_over = folder.complete()
+    except OSError:
+        is_over = True  # there is a result, which cannot be read now: the agent retries
+    if is_over:
         folder.release()
         return None
     journal = folder.read("request.json") or {}

@@ -118,7 +118,7 @@ class Spool:
         sizes = folder.sizes()
         output = [name for name in sizes if name.startswith("output-")]
         folder.drop(output)  # first: on a full disk the id needs its space
-        descriptor = os.open(os.path.join(self._gone, record), os.O_WRONLY | os.O_CREAT, 0o600)
+        descriptor = disk.patiently(os.open, os.path.join(self._gone, record), os.O_WRONLY | os.O_CREAT, 0o600)
         try:
             if owner:
                 disk.write_all(descriptor, json.dumps({"peer": owner, "result": result}).encode("ascii"))
@@ -135,7 +135,7 @@ class Spool:
         with os.scandir(self._gone) as entries:
             for entry in entries:
                 if entry.stat().st_mtime < limit:
-                    os.unlink(entry.path)
+                    disk.patiently(os.unlink, entry.path)
 
 
 class Folder:
@@ -188,7 +188,7 @@ class Folder:
 
     def reserve(self):
         """Reserve the space of the result, for a full disk."""
-        descriptor = os.open(self.name("result.tmp"), os.O_WRONLY | os.O_CREAT, 0o600)
+        descriptor = disk.patiently(os.open, self.name("result.tmp"), os.O_WRONLY | os.O_CREAT, 0o600)
         try:
             if hasattr(os, "posix_fallocate"):
                 os.posix_fallocate(descriptor, 0, _RESULT_ROOM)
@@ -217,7 +217,15 @@ class Folder:
         self._name_result()
 
     def complete(self):
-        """Return True if there is a result whose shim died, or the machine, before it had its name. Raises OSError."""
+        """Return True if there is a result, also one whose shim died, or the machine, before it had its name.
+
+        Raises OSError, also if it cannot be read now.
+        """
+        try:
+            json.loads(disk.read_whole(self.name("result.json")).decode("ascii"))
+            return True
+        except (FileNotFoundError, ValueError):
+            pass
         if self.read("result.tmp") is None:
             return False
         self._name_result()
@@ -231,7 +239,7 @@ class Folder:
 
         For a moment it is incomplete, which ``read`` sees: no part of an object or a list is JSON.
         """
-        descriptor = os.open(self.name(name), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        descriptor = disk.patiently(os.open, self.name(name), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         try:
             disk.write_all(descriptor, json.dumps(value).encode("ascii"))
             if sync:
@@ -276,7 +284,7 @@ class Folder:
     def mark_stopping(self):
         """Note for a later agent that a stop has begun. A full disk must not prevent the stop."""
         try:
-            os.close(os.open(self.name("stopping"), os.O_WRONLY | os.O_CREAT, 0o600))
+            os.close(disk.patiently(os.open, self.name("stopping"), os.O_WRONLY | os.O_CREAT, 0o600))
         except OSError:
             pass
 

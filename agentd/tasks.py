@@ -297,8 +297,11 @@ class Tasks:
             task.wakeup.close()
         self._hear(task, {} if held else None)
 
-    def _hear(self, task, words):
-        """Handle what the shim of a record reports: more output, or its end (``ended``); None: it is gone."""
+    def _hear(self, task, words, pause=0):
+        """Handle what the shim of a record reports: more output, or its end (``ended``); None: it is gone.
+
+        ``pause``: the seconds until a record without a result is closed.
+        """
         if task.accepted is not None:  # this came with the acceptance, which is handled in this turn of the loop
             self._loop.call_soon(self._hear, task, words)
             return
@@ -315,7 +318,7 @@ class Tasks:
             self._finish(task, result, _room(ended["room"]) if ended else task.folder.size())
         else:
             self._log("record %s has lost its shim: being closed" % task.record)
-            self._close_orphan(task, False)
+            self._loop.call_later(pause, self._close_orphan, task, False)
 
     def _finish(self, task, result, room):
         task.result = result
@@ -339,7 +342,7 @@ class Tasks:
 
     async def _try_to_close(self, task, booted):
         order = {"record": task.record, "spool": self._settings.spool, "booted": booted}
-        if await self.spawn(shim.close_orphan, order, functools.partial(self._hear, task)) is None:
+        if await self.spawn(shim.close_orphan, order, functools.partial(self._hear, task, pause=_RETRY)) is None:
             self._loop.call_later(_RETRY, self._close_orphan, task, booted)
         elif not children.HEARD_TO_END:
             self._listen(task)

@@ -121,6 +121,29 @@ def test_a_finished_task_stays_finished(place: Path, hold: Callable[..., None]) 
     assert folder.read("result.json") == {"state": "Finished"}
 
 
+def test_a_result_that_cannot_be_read_now_still_counts(place: Path, hold: Callable[..., None]) -> None:
+    """Else the agent would close the record as one without a result, and replace that."""
+    journal = spool.Spool(str(place / "spool"))
+    journal.prepare()
+    folder = journal.claim("r-1", {"peer": "x"})
+    assert not folder.complete()
+    folder.finish({"state": "Finished"})
+    folder.release()
+    hold("open", 1, None)
+    with pytest.raises(PermissionError):
+        folder.complete()
+    assert folder.complete()
+
+
+@pytest.mark.parametrize("write", [spool.Folder.reserve, spool.Folder.mark_stopping, lambda each: each.write("x", {})])
+def test_a_file_of_the_journal_is_written(
+    place: Path, hold: Callable[..., None], write: Callable[[spool.Folder], None]
+) -> None:
+    hold("open", 3)
+    write(spool.Folder(str(place)))
+    assert len(list(place.iterdir())) == 1
+
+
 @pytest.mark.parametrize("overwrite", [True, False])
 def test_a_received_file_gets_its_name(place: Path, hold: Callable[..., None], overwrite: bool) -> None:
     hold("replace", 3)
