@@ -109,8 +109,7 @@ class BaseRunner:
         else:
             words = script.command_words(order["type"], order["content"], self._path)
         environment = script.environment(account, order["path"], order["environment"])
-        script.write_file(self._path, order["content"], account)
-        self._result.saved = True
+        self._result.script = script.write_file(self._path, order["content"], account)
         return words, folder, environment
 
     def _started(self, now):
@@ -120,14 +119,12 @@ class BaseRunner:
         self._deadline = now + self._order["timeout"]
 
     def _take(self, stream, data):
-        """Add bytes from a stream."""
+        """Add bytes from a stream. A mask may hold them back."""
         self._keep(stream, self._masks[stream].feed(data))
 
     def _keep(self, stream, data):
         for at in range(0, len(data), output.READ):  # a mask may be longer than the secret
             self._writer.append(stream, data[at : at + output.READ])
-        if data:
-            self._folder.announce_output()
 
     def _exited(self, status, now):
         """Note that the main process has ended, by itself or on request."""
@@ -179,7 +176,8 @@ class BaseRunner:
 
     def _conclude(self):
         result = self._result
-        result.produced, result.dropped = self._writer.produced, self._writer.dropped
+        writer = self._writer
+        result.produced, result.dropped, result.room = writer.produced, writer.dropped, writer.room
         if self._status is not None:
             result.exit_code = self._exit_code()
         if self._cause == TIMEOUT:

@@ -1,4 +1,8 @@
-"""The channel between the agent and a child process: one order to the child, JSON objects back, one per line."""
+"""The channel between the agent and a child process: one order to the child, JSON objects back, one per line.
+
+A record is first accepted or refused. Then there is a message ``output`` for new output. The last message about each
+order is ``ended``: the value that its function returned.
+"""
 
 import importlib
 import json
@@ -18,7 +22,14 @@ class Channel:
 
     def say(self, **words):
         """Send a message to the agent. The child continues if the agent has ended."""
-        say(self._descriptor, **words)
+        try:
+            os.write(self._descriptor, json.dumps(words).encode("ascii") + b"\n")
+        except OSError:
+            pass
+
+    def announce(self):
+        """Return False: this agent is not told of new output."""
+        return False
 
     def settle(self):
         """Release the agent's lock. From here on the next agent can find all that this child does."""
@@ -27,23 +38,15 @@ class Channel:
             self._release = None
 
 
-def say(descriptor, **words):
-    """Send one line to the agent, if there is one."""
-    try:
-        os.write(descriptor, json.dumps(words).encode("ascii") + b"\n")
-    except OSError:
-        pass
-
-
 def pack(body, order, **more):
     """Return the line that makes a child call ``body(order, channel)``. ``order`` is a dict that may hold bytes."""
     parcel = dict(more, module=body.__module__, function=body.__name__, order=order)
-    return json.dumps(parcel, default=_mark).encode("ascii") + b"\n"
+    return _ENCODER.encode(parcel).encode("ascii") + b"\n"
 
 
 def unpack(line):
     """Return the contents of such a line: the body, the order, and the additional values."""
-    parcel = json.loads(line.decode("ascii"), object_hook=_unmark)
+    parcel = _DECODER.decode(line.decode("ascii"))
     body = getattr(importlib.import_module(parcel.pop("module")), parcel.pop("function"))
     return body, parcel.pop("order"), parcel
 
@@ -54,3 +57,6 @@ def _mark(value):
 
 def _unmark(found):
     return protocol.unpack(found[_BYTES]) if _BYTES in found else found
+
+
+_ENCODER, _DECODER = json.JSONEncoder(default=_mark), json.JSONDecoder(object_hook=_unmark)

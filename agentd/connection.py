@@ -158,12 +158,9 @@ class Connection(asyncio.Protocol):
         else:
             self._transport.pause_reading()
 
-    def send(self, message):
-        if not self._transport.is_closing():
-            self._transport.write(protocol.encode(message))
-
-    def notify(self, method, params):
-        self.send(protocol.notification(method, params))
+    def send(self, *messages):
+        if messages and not self._transport.is_closing():
+            self._transport.write(b"".join(map(protocol.encode, messages)))
 
     def close(self):
         self._transport.close()

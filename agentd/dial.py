@@ -146,13 +146,13 @@ def look_up(order, channel):
     try:
         found = socket.getaddrinfo(order["host"], None, type=socket.SOCK_STREAM)
     except OSError as error:
-        channel.say(error=error.strerror or str(error))
-    else:
-        addresses = [address[0] for *_, address in found if "%" not in address[0]]  # none of one link only
-        error = "" if addresses else "it has no address"
-        channel.say(error=error, addresses=sorted(set(addresses), key=addresses.index)[:8])
-    if hasattr(signal, "alarm"):
-        signal.alarm(0)
+        return {"error": error.strerror or str(error)}
+    finally:
+        if hasattr(signal, "alarm"):
+            signal.alarm(0)
+    addresses = [address[0] for *_, address in found if "%" not in address[0]]  # none of one link only
+    error = "" if addresses else "it has no address"
+    return {"error": error, "addresses": sorted(set(addresses), key=addresses.index)[:8]}
 
 
 def read(settings):

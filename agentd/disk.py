@@ -8,9 +8,10 @@ import os
 import time
 
 _PAUSES = (0.01, 0.02, 0.05, 0.1, 0.2, 0.4, 0.8)  # seconds between two attempts
+_BLOCK = 64 * 1024
 _HELD = (5, 32, 33)  # ERROR_ACCESS_DENIED (also of a name that is being deleted), _SHARING_VIOLATION, _LOCK_VIOLATION
 # On Windows, what opens files reports EACCES alone: the number of Windows is None there, and nowhere else.
-_HIDES_NUMBER = hasattr(OSError, "winerror")
+_hides_number = hasattr(OSError, "winerror")
 
 
 def patiently(call, *arguments, **more):
@@ -23,17 +24,25 @@ def patiently(call, *arguments, **more):
             return call(*arguments, **more)
         except PermissionError as error:
             number = getattr(error, "winerror", None)
-            if number not in _HELD and not (number is None and _HIDES_NUMBER):
+            if number not in _HELD and not (number is None and _hides_number):
                 raise
         time.sleep(pause)
     return call(*arguments, **more)
 
 
-def read_whole(path, limit=-1):
-    """Return the bytes of a file, at most ``limit``. Raises OSError."""
+def read_whole(path):
+    """Return the bytes of a plain file, or of one of /proc. Raises OSError.
+
+    A file object would ask the system five things more.
+    """
     descriptor = patiently(os.open, path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
-    with open(descriptor, "rb", buffering=0) as file:
-        return file.read(limit)
+    try:
+        parts = [os.read(descriptor, _BLOCK)]
+        while len(parts[-1]) == _BLOCK:
+            parts.append(os.read(descriptor, _BLOCK))
+        return b"".join(parts)
+    finally:
+        os.close(descriptor)
 
 
 def sync_folder(folder):

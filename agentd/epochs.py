@@ -78,4 +78,4 @@ def write(order, channel):
         disk.write_whole(order["path"], json.dumps(order["epochs"], sort_keys=True).encode("ascii"))
     except OSError as failure:
         error = failure.strerror or str(failure)
-    channel.say(error=error)
+    return {"error": error}

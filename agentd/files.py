@@ -17,7 +17,7 @@ _MODE = re.compile(r"0?[0-7]{3,4}\Z")
 
 
 def put(order, channel):
-    """Carry out ``order`` (the params of file.put), from acceptance to result. Return its Folder, as ``shim.run``."""
+    """Carry out ``order`` (the params of file.put), from acceptance to result. Return what ``shim.run`` does."""
     signal.signal(signal.SIGTERM, signal.SIG_IGN)  # too short to be stopped
     journal = {key: value for key, value in order.items() if key != "content"}
     temporary = journal["temporary"] = os.path.join(order["directory"], ".assist-%s.tmp" % order["record"])
@@ -34,8 +34,7 @@ def put(order, channel):
     except OSError as error:
         where = os.path.join(order["directory"], order["name"])
         result.fail("FileCreateFail", "cannot write '%s': %s" % (where, error.strerror))
-    folder.finish(result.document())
-    return folder
+    return shim.end(folder, result)
 
 
 def _receive(order, temporary):

@@ -9,17 +9,16 @@ from agentd import spool
 def clean_up(order, channel):
     """Delete acknowledged records; with ``measure`` also those too old and, oldest first, those over the limit.
 
-    ``order``: spool, records (acknowledged), measure, limit (bytes), keep_days. Reports the freed bytes and, after
+    ``order``: spool, records (acknowledged), measure, limit (bytes), keep_days. Return the freed bytes and, after
     measuring, the bytes still used.
     """
     channel.settle()
     journal = spool.Spool(order["spool"])
     freed = 0
     for record in order["records"]:
-        freed += journal.folder(record).size()
-        journal.discard(record)
+        freed += journal.discard(record)
     total = _thin_out(journal, order["limit"], order["keep_days"]) if order["measure"] else None
-    channel.say(freed=freed, bytes=total)
+    return {"freed": freed, "bytes": total}
 
 
 def _thin_out(journal, limit, days):

@@ -12,6 +12,8 @@ import os
 import struct
 import time
 
+from agentd import disk
+
 STREAMS = ("stdout", "stderr")
 READ = 64 * 1024  # bytes in one read from a pipe, the longest frame
 BLOCK = 2 * READ  # bytes in one read from a segment: always holds a whole frame
@@ -39,11 +41,12 @@ class OutputWriter:
     def __init__(self, folder, segment=SEGMENT, head=HEAD_SEGMENTS, tail=TAIL_SEGMENTS):
         self.produced = 0
         self.dropped = 0
+        self.room = 0  # bytes on the disk
         self._folder = folder
         self._limit = segment
         self._head = head
         self._tail = tail
-        self._segments = []  # (offset, bytes of output), oldest first
+        self._segments = []  # (offset, bytes of output, bytes on the disk), oldest first
         self._file = None
         self._size = 0
         self._bytes = 0
@@ -77,26 +80,28 @@ class OutputWriter:
             self.close()  # the next write starts a new segment at its true offset
         else:
             self._size += len(frame)
+            self.room += len(frame)
             self._bytes += len(data)
         self.produced += len(data)
 
     def _next(self):
         path = os.path.join(self._folder, _NAME % self.produced)
-        self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        self._file = disk.patiently(os.open, path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         self._size = self._bytes = 0
         self._start = self.produced
         if len(self._segments) >= self._head + self._tail:
-            offset, size = self._segments.pop(self._head)
+            offset, size, room = self._segments.pop(self._head)
             try:
                 os.unlink(os.path.join(self._folder, _NAME % offset))
                 self.dropped += size
+                self.room -= room
             except PermissionError:
                 pass  # being read: Windows does not delete open files
 
     def close(self):
         if self._file is not None:
             os.close(self._file)
-            self._segments.append((self._start, self._bytes))
+            self._segments.append((self._start, self._bytes, self._size))
             self._file = None
 
 
@@ -114,6 +119,7 @@ class OutputReader:
         self._file = None
         self._start = -1  # offset in the name of the open segment
         self._place = 0  # position of its next frame in the file
+        self._beyond = 0  # bytes that were read after that position
         self._newest = newest
 
     def read(self, limit, end=None):
@@ -123,7 +129,7 @@ class OutputReader:
         the total output once it is known; then bytes missing before it are reported too. Raises OSError.
         """
         chunks = []
-        while limit > 0:
+        while limit > 0 and (end is None or self.offset < end):
             try:
                 found = self._step()
             except OSError:
@@ -154,7 +160,8 @@ class OutputReader:
 
     def _frames(self):
         """Return the chunks in the next block of the open segment. Neighbours of one stream are joined."""
-        self._file.seek(self._place)
+        if self._beyond:
+            self._file.seek(self._place)
         block = self._file.read(BLOCK)
         joined = []
         at = 0
@@ -172,10 +179,13 @@ class OutputReader:
             self.reached += length
             at = body + length
         self._place += at
+        self._beyond = len(block) - at
         return [(STREAMS[stream - 1], offset, b"".join(parts)) for stream, offset, parts in joined]
 
     def _turn(self):
         """Open the segment at our offset. Return the chunks in between, also a gap; None if it does not exist yet."""
+        if self._file is None and self._open(self.offset):
+            return []
         starts = _offsets(self._folder)
         if self._file is None:
             later = [start for start in starts if start <= self.offset][-1:] or starts
@@ -189,16 +199,21 @@ class OutputReader:
                 if self._newest:
                     later = later[-3:]  # two full ones, even if the last has just begun
         for start in later:
-            try:
-                file = open(os.path.join(self._folder, _NAME % start), "rb", buffering=0)
-            except FileNotFoundError:
-                continue  # deleted in the meantime
-            self.close()
-            self._file, self._start, self._place, self.reached = file, start, 0, start
-            gap = [(None, self.offset, start - self.offset)] if start > self.offset else []
-            self.offset = max(self.offset, start)
-            return gap
+            if self._open(start):
+                gap = [(None, self.offset, start - self.offset)] if start > self.offset else []
+                self.offset = max(self.offset, start)
+                return gap
         return None
+
+    def _open(self, start):
+        """Open the segment that begins at this offset. Return False if it does not exist, or was deleted."""
+        try:
+            file = disk.patiently(open, os.path.join(self._folder, _NAME % start), "rb", buffering=0)
+        except FileNotFoundError:
+            return False
+        self.close()
+        self._file, self._start, self._place, self._beyond, self.reached = file, start, 0, 0, start
+        return True
 
 
 def measure(folder):

@@ -27,7 +27,8 @@ class RecordResult:
         self.error_code = self.error_info = ""
         self.started = None
         self.produced = self.dropped = 0
-        self.saved = False
+        self.room = 0  # bytes of output on the disk
+        self.script = None  # the open folder of the saved script, None on Windows, and its name there
 
     def finish(self):
         self.state = protocol.FINISHED

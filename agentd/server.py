@@ -98,10 +98,10 @@ class AgentServer:
             )
             self.log("a bug: %s of '%s' in %s" % (type(error).__name__, number, where))  # its text may hold a secret
             answer = protocol.failure(number, protocol.INTERNAL_ERROR, "there is a bug in this agent")
-        if secret:  # the secret is now only in free memory
-            memory.wipe()
-            self.tasks.renew_children()
         connection.answer(answer)
+        if secret:  # it is now only in free memory
+            self.tasks.renew_children()
+            memory.wipe()
 
     def guard_report(self):
         """Return the last report of the guard; None without a guard."""

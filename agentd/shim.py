@@ -28,21 +28,27 @@ def accept(order, journal, channel):
     except OSError as error:
         channel.say(refused="ExecutionException", info="the agent cannot keep its journal: %s" % error.strerror)
         return None
+    folder.channel = channel
     channel.settle()
     channel.say(accepted=True)
     return folder
 
 
+def end(folder, result):
+    """Write the result and stop being the shim of the record. Return the last message to the agent."""
+    document = result.document()
+    folder.finish(document)
+    folder.release()
+    return {"result": document, "room": result.room}
+
+
 def run(order, channel):
     """Run ``order`` (a dict: the params of task.run and the settings it needs) from acceptance to exit.
 
-    Like all that work on a record, return its Folder: the caller releases it. None if the record is refused.
+    Like all that work on a record, return its result and the bytes of its output on the disk, as the last message to
+    the agent. None if the record is refused.
     """
-    with runner.catch_signals() as signals:
-        return _run(order, channel, signals)
-
-
-def _run(order, channel, signals):
+    signals = runner.catch_signals()
     journal = {key: value for key, value in order.items() if key not in _SECRETS}
     journal["content_sha256"] = digest.sha256(order["content"]).hexdigest()
     journal["script"] = script.file_path(order["script_dir"], order["record"], order["type"], order["ending"])
@@ -57,10 +63,9 @@ def _run(order, channel, signals):
         result.fail(refusal.code, str(refusal))
     except (OSError, subprocess.SubprocessError) as error:
         result.fail("ExecutionException", "cannot start the script: %s" % error)
-    if result.saved and not order["keep_script"]:
-        _remove_file(journal["script"])
-    folder.finish(result.document())
-    return folder
+    if result.script is not None:
+        _leave_script(*result.script, keep=order["keep_script"])
+    return end(folder, result)
 
 
 def close_orphan(order, channel):
@@ -73,8 +78,13 @@ def close_orphan(order, channel):
     folder.hold()
     channel.settle()
     channel.say(accepted=True)
-    if folder.complete():
-        return folder
+    try:
+        is_over = folder.complete()
+    except OSError:
+        is_over = True  # there is a result, which cannot be read now: the agent retries
+    if is_over:
+        folder.release()
+        return None
     journal = folder.read("request.json") or {}
     left = set() if order["booted"] else processes.end_orphans(order["record"], *folder.script())
     if journal.get("script") and not journal.get("keep_script"):
@@ -88,15 +98,30 @@ def close_orphan(order, channel):
     else:
         result.fail("ExecutionInterrupted", "the process that tended it vanished; its exit code is not known")
     result.leave(left)
-    folder.finish(result.document())
-    return folder
+    return end(folder, result)
+
+
+def _leave_script(folder, name, keep):
+    """Remove the script unless it is kept, and close its folder."""
+    if not keep:
+        _remove(folder, name)
+    if folder is not None:
+        os.close(folder)
 
 
 def _remove_file(path):
     """Remove a plain file, if its folder is unchanged. A missing file is not an error."""
     try:
         with permissions.parent(path) as (folder, name):
-            if stat.S_ISREG(os.lstat(name, dir_fd=folder).st_mode):
-                disk.patiently(os.unlink, name, dir_fd=folder)
+            _remove(folder, name)
+    except OSError:
+        pass
+
+
+def _remove(folder, name):
+    """Remove a plain file from an open folder, if it is there."""
+    try:
+        if stat.S_ISREG(os.lstat(name, dir_fd=folder).st_mode):
+            disk.patiently(os.unlink, name, dir_fd=folder)
     except OSError:
         pass

@@ -2,10 +2,9 @@
 
 Making the folder is the claim, so a record id runs at most once. Its files::
 
-    request.json    the accepted request (ids, limits, a hash of the content; never content or environment), synced
-                    before anything starts; a folder without it never started
+    request.json    the accepted request (ids, limits, a hash of the content; never content or environment) and the pid
+                    and start time of the shim, synced before anything starts; a folder without it never started
     process.json    the script's process: pid, start time, boot id, and the start by the clock
-    shim.pid        the shim's process: pid, start time, boot id
     alive           its wakeup: held by the shim while it lives
     output-*        the script's output, see ``output``
     stopping        exists once a stop has begun
@@ -19,6 +18,7 @@ owner and its result, so that a late second delivery does not run.
 
 import binascii
 import errno
+import functools
 import json
 import os
 import time
@@ -33,8 +33,6 @@ wakeup = platform.load("wakeup")
 
 _GONE = ".gone"
 _RESULT_ROOM = 4096  # one block of most disks, so a shorter result frees nothing
-
-_NOTES = {}  # the pid of this process → the ``shim.pid`` of its last record
 
 
 class Claimed(Exception):
@@ -80,8 +78,7 @@ class Spool:
     def gone(self, record):
         """Return the owner and the result of a deleted record, each None if it was not noted."""
         try:
-            with open(os.path.join(self._gone, record), encoding="ascii") as file:
-                found = json.load(file)
+            found = json.loads(disk.read_whole(os.path.join(self._gone, record)).decode("ascii"))
         except (OSError, ValueError):
             return None, None
         if "peer" in found:
@@ -89,10 +86,10 @@ class Spool:
         return found, None  # by an agent that noted the owner alone
 
     def claim(self, record, request):
-        """Claim ``record`` and write ``request`` (a dict) to its journal. Afterwards it survives a power cut.
+        """Claim ``record`` for this process, its shim, and write ``request`` (a dict) to its journal.
 
-        Return its Folder, with the wakeup held. Raises Claimed if it was accepted before, and OSError, with nothing
-        left behind, if the disk refuses it.
+        Afterwards it survives a power cut. Return its Folder, with the wakeup held. Raises Claimed if it was accepted
+        before, and OSError, with nothing left behind, if the disk refuses it.
         """
         folder = self.folder(record)
         if self.is_gone(record):
@@ -103,9 +100,8 @@ class Spool:
             raise Claimed(record) from None
         try:
             folder.hold()
-            folder.note_shim()
             folder.reserve()
-            folder.write("request.json", request)
+            folder.write("request.json", dict(request, shim=_identity(os.getpid())))
             disk.sync_folder(folder.path)
             disk.sync_folder(self.path)
         except BaseException:
@@ -115,12 +111,14 @@ class Spool:
         return folder
 
     def discard(self, record):
-        """Delete a finished record; keep its id, its owner and its result. Raises OSError."""
+        """Delete a finished record; keep its id, its owner and its result. Return the bytes freed. Raises OSError."""
         folder = self.folder(record)
         result = folder.read("result.json")
-        folder.drop_output()  # first: on a full disk the id needs its space
         owner = (folder.read("request.json") or {}).get("peer")
-        descriptor = os.open(os.path.join(self._gone, record), os.O_WRONLY | os.O_CREAT, 0o600)
+        sizes = folder.sizes()
+        output = [name for name in sizes if name.startswith("output-")]
+        folder.drop(output)  # first: on a full disk the id needs its space
+        descriptor = disk.patiently(os.open, os.path.join(self._gone, record), os.O_WRONLY | os.O_CREAT, 0o600)
         try:
             if owner:
                 disk.write_all(descriptor, json.dumps({"peer": owner, "result": result}).encode("ascii"))
@@ -128,7 +126,8 @@ class Spool:
             pass  # the id alone needs less space, and is sufficient
         finally:
             os.close(descriptor)
-        folder.remove()
+        folder.remove(sizes.keys() - output)
+        return sum(sizes.values())
 
     def drop_ids(self, days):
         """Drop the ids of records that were deleted more than ``days`` ago."""
@@ -136,7 +135,7 @@ class Spool:
         with os.scandir(self._gone) as entries:
             for entry in entries:
                 if entry.stat().st_mtime < limit:
-                    os.unlink(entry.path)
+                    disk.patiently(os.unlink, entry.path)
 
 
 class Folder:
@@ -144,6 +143,7 @@ class Folder:
 
     def __init__(self, path):
         self.path = path
+        self.channel = None  # in its shim: the Channel to the agent that gave the order
         self._wakeup = None
 
     def name(self, name):
@@ -152,23 +152,24 @@ class Folder:
     def exists(self):
         return os.path.isdir(self.path)
 
-    def remove(self):
-        """Remove all files of the record. Files that cannot be removed now are found by a later clean-up."""
+    def remove(self, names=None):
+        """Remove the record: these files, all by default, and its folder.
+
+        Files that cannot be removed now are found by a later clean-up.
+        """
+        self.drop(self.sizes() if names is None else names)
         try:
-            for name in os.listdir(self.path):
-                disk.patiently(os.unlink, self.name(name))
             disk.patiently(os.rmdir, self.path)
         except OSError:
             pass
 
-    def drop_output(self):
-        """Free the space of the output."""
-        try:
-            for name in os.listdir(self.path):
-                if name.startswith("output-"):
-                    disk.patiently(os.unlink, self.name(name))
-        except OSError:
-            pass
+    def drop(self, names):
+        """Remove files of the record, as far as possible."""
+        for name in names:
+            try:
+                disk.patiently(os.unlink, self.name(name))
+            except OSError:
+                pass
 
     def hold(self):
         """Become the shim of this record: hold its wakeup. Raises OSError."""
@@ -181,13 +182,13 @@ class Folder:
             self._wakeup = None
 
     def announce_output(self):
-        """Signal new output to the agent."""
-        if self._wakeup is not None:
+        """Signal new output to the agent that gave the order or, after its end, to a later one."""
+        if not self.channel.announce():
             self._wakeup.send()
 
     def reserve(self):
         """Reserve the space of the result, for a full disk."""
-        descriptor = os.open(self.name("result.tmp"), os.O_WRONLY | os.O_CREAT, 0o600)
+        descriptor = disk.patiently(os.open, self.name("result.tmp"), os.O_WRONLY | os.O_CREAT, 0o600)
         try:
             if hasattr(os, "posix_fallocate"):
                 os.posix_fallocate(descriptor, 0, _RESULT_ROOM)
@@ -205,7 +206,7 @@ class Folder:
 
         Its name is not synced: after a power cut ``complete`` finds the result under the name of its reserved space.
         """
-        data = json.dumps(result, separators=(",", ":")).encode("ascii")
+        data = json.dumps(result).encode("ascii")
         descriptor = disk.patiently(os.open, self.name("result.tmp"), os.O_WRONLY | os.O_CREAT, 0o600)
         try:
             disk.write_all(descriptor, data)
@@ -216,7 +217,15 @@ class Folder:
         self._name_result()
 
     def complete(self):
-        """Return True if there is a result whose shim died, or the machine, before it had its name. Raises OSError."""
+        """Return True if there is a result, also one whose shim died, or the machine, before it had its name.
+
+        Raises OSError, also if it cannot be read now.
+        """
+        try:
+            json.loads(disk.read_whole(self.name("result.json")).decode("ascii"))
+            return True
+        except (FileNotFoundError, ValueError):
+            pass
         if self.read("result.tmp") is None:
             return False
         self._name_result()
@@ -225,68 +234,57 @@ class Folder:
     def _name_result(self):
         disk.patiently(os.replace, self.name("result.tmp"), self.name("result.json"))
 
-    def write(self, name, value):
-        """Write a small JSON file of the journal and sync it. Raises OSError."""
-        descriptor = os.open(self.name(name), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    def write(self, name, value, sync=True):
+        """Write a small JSON file of the journal and sync it. Raises OSError.
+
+        For a moment it is incomplete, which ``read`` sees: no part of an object or a list is JSON.
+        """
+        descriptor = disk.patiently(os.open, self.name(name), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         try:
             disk.write_all(descriptor, json.dumps(value).encode("ascii"))
-            os.fsync(descriptor)
+            if sync:
+                os.fsync(descriptor)
         finally:
             os.close(descriptor)
 
     def read(self, name):
         """Return the contents of such a file; None if it is missing or incomplete after a crash."""
         try:
-            with open(self.name(name), "rb", buffering=0) as file:
-                return json.loads(file.read().decode("ascii"))
+            return json.loads(disk.read_whole(self.name(name)).decode("ascii"))
         except (OSError, ValueError):
             return None
 
-    def note_shim(self):
-        """Note the process of the shim, so that a stop finds it. Raises OSError.
-
-        All records of a shim share one file, because a new one may take the disk more time than all else here.
-        """
-        path, pid = self.name("shim.pid"), os.getpid()
-        try:
-            os.link(_NOTES[pid], path)
-        except (KeyError, OSError):  # its first record, or the one before was deleted
-            self._note("shim.pid", pid)
-        _NOTES[pid] = path
-
     def note_script(self, pid, started):
-        """Note the main process of the script. On a full disk its environment identifies it too."""
+        """Note the main process of the script. On a full disk its environment identifies it too.
+
+        It is not synced: it only matters until the next boot.
+        """
+        noted = [pid, processes.start_time(pid), system.boot_id(), started]
         try:
-            self._note("process.json", pid, started)
+            self.write("process.json", noted, sync=False)
         except OSError:
             pass
 
-    def _note(self, name, pid, *more):
-        """Write a file atomically but without sync: it only matters until the next boot."""
-        noted = [pid, processes.start_time(pid), system.boot_id()] + list(more)
-        disk.write_whole(self.name(name), json.dumps(noted).encode("ascii"), sync=False)
-
     def shim(self):
         """Return the pid of the shim of this record if that process still lives, else None."""
-        pid, start = self._noted("shim.pid")
-        return pid if pid is not None and processes.is_running(pid, start) else None
+        request = self.read("request.json") or {}
+        pid, start = request.get("shim") or (None, None)
+        lives = pid is not None and request.get("boot") == system.boot_id() and processes.is_running(pid, start)
+        return pid if lives else None
 
     def script(self):
         """Return pid and start time of the script's main process, living or dead; (None, None) after a boot."""
-        return self._noted("process.json")
+        noted = self.read("process.json")
+        return (noted[0], noted[1]) if noted and noted[2] == system.boot_id() else (None, None)
 
     def started(self):
         """Return the start time of the script in seconds since the epoch; None if unknown."""
         return ((self.read("process.json") or []) + [None] * 4)[3]
 
-    def _noted(self, name):
-        noted = self.read(name)
-        return (noted[0], noted[1]) if noted and noted[2] == system.boot_id() else (None, None)
-
     def mark_stopping(self):
         """Note for a later agent that a stop has begun. A full disk must not prevent the stop."""
         try:
-            os.close(os.open(self.name("stopping"), os.O_WRONLY | os.O_CREAT, 0o600))
+            os.close(disk.patiently(os.open, self.name("stopping"), os.O_WRONLY | os.O_CREAT, 0o600))
         except OSError:
             pass
 
@@ -297,13 +295,23 @@ class Folder:
             return result["state"]
         return protocol.STOPPING if os.path.exists(self.name("stopping")) else protocol.RUNNING
 
-    def size(self):
-        """Return the bytes of this record on the disk."""
+    def sizes(self):
+        """Return the files of this record: name → bytes on the disk."""
         try:
             with os.scandir(self.path) as entries:
-                return sum(disk.room(entry.stat()) for entry in entries)
+                return {entry.name: disk.room(entry.stat()) for entry in entries}
         except OSError:
-            return 0
+            return {}
+
+    def size(self):
+        """Return the bytes of this record on the disk."""
+        return sum(self.sizes().values())
+
+
+@functools.lru_cache(maxsize=None)
+def _identity(pid):
+    """Return pid and start time of a process, this one."""
+    return pid, processes.start_time(pid)
 
 
 def is_record(text):

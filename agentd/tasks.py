@@ -1,9 +1,12 @@
 """The table of tasks: running tasks, their watchers, and the records in the spool.
 
-Only running records are in memory. All others are read from the spool on demand, so ten thousand finished records cost
-nothing. Each running record has a wakeup (``spool``): the agent sleeps until one arrives.
+Only running records are in memory, and the last that have ended. All others are read from the spool on demand, so ten
+thousand finished records cost nothing. The shim of a running record reports its output and its end to the agent that
+has accepted it, and by the wakeup of the record (``spool``) to a later one. The agent sleeps until that happens.
 """
 
+import collections
+import functools
 import os
 import time
 
@@ -20,6 +23,8 @@ _CLEAN_UP_DELAY = 1.0  # seconds over which acknowledged records are collected
 _MEASURE_EVERY = 86400.0  # seconds between two checks of the age and size of the whole spool
 _RETRY = 5.0  # seconds until the start of a process is retried
 _LIST_PAGE = 500
+_BLOCK = 4096  # bytes, of most disks
+_REMEMBERED = 32  # records that have ended, in memory
 
 
 class RequestRefused(Exception):
@@ -42,7 +47,8 @@ class Task:
         self.result = None
         self.refusal = None
         self.accepted = None  # a future until it is accepted or refused
-        self.wakeup = None  # the WakeupListener while it is running
+        self.wakeup = None  # the WakeupListener while it is running, if its shim is not heard by another way
+        self.has_output = True  # False until the shim of a new record reports some
         self.watchers = set()
         self.waiting = []  # futures of requests that wait for the result
 
@@ -89,6 +95,7 @@ class Tasks:
         self._log = log
         self._spool = spool.Spool(settings.spool)
         self._living = {}
+        self._ended = collections.OrderedDict()  # the last records that have ended: they are asked for again soon
         self._acknowledged = {}  # records that may be deleted, with their owners
         self._cleaning_up = False
         self._measured = None  # when the spool was last measured (monotonic seconds)
@@ -134,7 +141,7 @@ class Tasks:
             task = Task(record, self._spool.folder(record), owner, protocol.FORGOTTEN)
             task.result = result or task.folder.read("result.json")
         else:
-            task = self._living.get(record) or self._load(record)
+            task = self._living.get(record) or self._ended.get(record) or self._load(record)
         if task is not None and not peer.may_see(task.owner):
             raise RequestRefused("RecordNotFound", "there is no record '%s'" % record)
         return task
@@ -199,6 +206,7 @@ class Tasks:
             raise RequestRefused("TaskConcurrencyLimit", info)
         task = Task(record, self._spool.folder(record), peer.owner())
         task.accepted = self._loop.create_future()
+        task.has_output = False
         self._living[record] = task
         return task
 
@@ -209,9 +217,9 @@ class Tasks:
         started, so another child may take it.
         """
         for _ in range(2):
-            words = await self._children.spawn(body, order)
+            words = await self._children.spawn(body, order, functools.partial(self._hear, task))
             if words is None and task.folder.read("request.json"):
-                return {"accepted": True}  # it is closed like any other orphan
+                return {"accepted": True, "orphaned": True}
             if words is not None:
                 return words
             task.folder.remove()
@@ -220,7 +228,10 @@ class Tasks:
     def _settle(self, task, words):
         """Apply the answer of the child about accepting the record."""
         if words.get("accepted"):
-            self._listen(task)
+            if "orphaned" in words:
+                self._hear(task, None)
+            elif not children.HEARD_TO_END:
+                self._listen(task)
         else:
             del self._living[task.record]
             task.refusal = RequestRefused(words["refused"], words["info"])
@@ -282,24 +293,42 @@ class Tasks:
             self._loop.call_later(_RETRY, self._listen, task)
 
     def _on_wakeup(self, task, held):
-        if held:
+        if not held:
+            task.wakeup.close()
+        self._hear(task, {} if held else None)
+
+    def _hear(self, task, words, pause=0):
+        """Handle what the shim of a record reports: more output, or its end (``ended``); None: it is gone.
+
+        ``pause``: the seconds until a record without a result is closed.
+        """
+        if task.accepted is not None:  # this came with the acceptance, which is handled in this turn of the loop
+            self._loop.call_soon(self._hear, task, words)
+            return
+        if self._living.get(task.record) is not task:
+            return  # refused
+        task.has_output = True
+        if words is not None and "ended" not in words:
             for watcher in task.watchers:
                 watcher.wake()
             return
-        task.wakeup.close()
-        result = task.folder.read("result.json")
+        ended = words and words["ended"]
+        result = ended["result"] if ended else task.folder.read("result.json")
         if result is not None:
-            self._finish(task, result)
+            self._finish(task, result, _room(ended["room"]) if ended else task.folder.size())
         else:
             self._log("record %s has lost its shim: being closed" % task.record)
-            self._close_orphan(task, False)
+            self._loop.call_later(pause, self._close_orphan, task, False)
 
-    def _finish(self, task, result):
+    def _finish(self, task, result, room):
         task.result = result
         task.state = result["state"]
         del self._living[task.record]
+        self._ended[task.record] = task
+        if len(self._ended) > _REMEMBERED:
+            self._ended.popitem(last=False)
         self.total += 1
-        self.spool_bytes += task.folder.size()
+        self.spool_bytes += room
         for watcher in task.watchers:
             watcher.wake()
         for future in task.waiting:
@@ -313,15 +342,15 @@ class Tasks:
 
     async def _try_to_close(self, task, booted):
         order = {"record": task.record, "spool": self._settings.spool, "booted": booted}
-        if await self.spawn(shim.close_orphan, order) is None:
+        if await self.spawn(shim.close_orphan, order, functools.partial(self._hear, task, pause=_RETRY)) is None:
             self._loop.call_later(_RETRY, self._close_orphan, task, booted)
-        else:
+        elif not children.HEARD_TO_END:
             self._listen(task)
 
-    async def spawn(self, body, order):
+    async def spawn(self, body, order, *hear):
         """Return the answer of a child, None if it could not be started or died."""
         try:
-            return await self._children.spawn(body, order)
+            return await self._children.spawn(body, order, *hear)
         except OSError as error:
             self._log("cannot start a process: %s" % error.strerror)
             return None
@@ -352,8 +381,14 @@ class Tasks:
             return
         for record in records:
             self._acknowledged.pop(record, None)
+            self._ended.pop(record, None)
         self.spool_bytes = max(self.spool_bytes - words["freed"], 0)
         if measure:
             self._measured, self.spool_bytes = time.monotonic(), words["bytes"]
         if self._acknowledged:
             self._clean_up_soon()
+
+
+def _room(output):
+    """Return about how many bytes a record takes on the disk: its output, and three small files, in whole blocks."""
+    return (3 + (output + _BLOCK - 1) // _BLOCK) * _BLOCK

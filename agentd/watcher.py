@@ -30,7 +30,8 @@ class Watcher:
         self._waiting = False
         task.watchers.add(self)
         connection.watchers.add(self)
-        self.wake()
+        if task.has_output:
+            self.wake()
 
     def wake(self):
         """Send soon: there may be new output, or space in the connection."""
@@ -48,21 +49,27 @@ class Watcher:
         if self not in self._connection.watchers or not self._connection.writable:
             return
         end = None if self._task.result is None else self._task.result["output_bytes"]
+        messages = []
         if self._head is not None and self._reader.offset >= self._head:
             if end is None:
                 return
-            self._go_to_tail(end)
+            messages += self._go_to_tail(end)
         if not self._has_told(end):
             try:
                 chunks = self._reader.read(output.READ, end)
             except OSError:  # no free descriptor: the watch continues when there is one
                 self._waiting = True
                 self._connection.loop.call_later(_RETRY, self._pump)
+                self._connection.send(*messages)
                 return
-            for stream, offset, data in chunks:
-                self._tell(stream, offset, data)
-        if self._has_told(end):
-            self._connection.notify("task.finished", {"record": self._task.record, "result": self._task.result})
+            for chunk in chunks:
+                messages += self._about(*chunk)
+        is_over = self._has_told(end)
+        if is_over:
+            words = {"record": self._task.record, "result": self._task.result}
+            messages.append(protocol.notification("task.finished", words))
+        self._connection.send(*messages)
+        if is_over:
             self.close()
         elif self._reader.is_behind or end is not None:  # otherwise a wakeup announces more
             self.wake()
@@ -71,20 +78,21 @@ class Watcher:
         """Return True if all output of an ended task was sent. ``end`` is its size, None while it runs."""
         return end is not None and self._reader.offset >= end and (self._head is None or end <= self._head)
 
-    def _tell(self, stream, offset, data):
+    def _about(self, stream, offset, data):
+        """Return the notification of a chunk in a list, which is empty if the head has all of it."""
         if self._head is not None and stream is not None:
             data = data[: max(self._head - offset, 0)]
-        if data:
-            self._told = offset + (data if stream is None else len(data))
-            words = dict(public_chunk(stream, offset, data), record=self._task.record)
-            self._connection.notify("task.gap" if stream is None else "task.output", words)
+        if not data:
+            return []
+        self._told = offset + (data if stream is None else len(data))
+        words = dict(public_chunk(stream, offset, data), record=self._task.record)
+        return [protocol.notification("task.gap" if stream is None else "task.output", words)]
 
     def _go_to_tail(self, end):
-        """Skip the output between the two halves of the budget, and continue with the second."""
+        """Skip the output between the two halves of the budget. Return the notification of the gap, if any."""
         here = self._told
         tail = max(end - (self._budget - self._head), here)
         self._head = None
-        if tail > here:
-            self._tell(None, here, tail - here)
         self._reader.close()
         self._reader = output.OutputReader(self._task.folder.path, tail)
+        return self._about(None, here, tail - here)

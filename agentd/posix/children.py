@@ -27,6 +27,9 @@ _MOMENT = 1.0  # seconds
 _ORDERS = 1000  # after which a child ends: its garbage collection is off
 _BLOCK = 64 * 1024
 _LOCK = struct.Struct("i")
+_OUTPUT = b'{"output": true}\n'
+
+HEARD_TO_END = True  # a child also reports the output and the end of its record
 
 
 class Children:
@@ -40,19 +43,22 @@ class Children:
         self._trimming = False
         self._unused = 0  # children that got no order since the last trimming: the first ones of ``_idle``
 
-    def spawn(self, body, order):
-        """Have a child call ``body(order, channel)``. Return a future of its first message, a dict, or of
-        None if it ends without one. Raises OSError.
+    def spawn(self, body, order, hear=lambda words: None):
+        """Have a child call ``body(order, channel)``. Return a future of its first message, a dict, else of what the
+        function returns, or of None if the child dies before. Raises OSError.
+
+        ``hear`` is called with each further message. The last one is what the function returns, as ``ended``, or None
+        if the child dies before.
         """
         parcel = channel.pack(body, order)
         while self._idle:
             child = self._idle.pop()
             self._unused = min(self._unused, len(self._idle))
             try:
-                return child.give(parcel, self._lock)
+                return child.give(parcel, self._lock, hear)
             except OSError:
                 continue  # it was killed while waiting
-        return _Child(self._loop, self._generation, self._add_idle, self._drop_idle).give(parcel, self._lock)
+        return _Child(self._loop, self._generation, self._add_idle, self._drop_idle).give(parcel, self._lock, hear)
 
     def renew(self):
         """Stop using children that were forked before now: each has a copy of our memory at that time."""
@@ -98,15 +104,16 @@ class _Child:
         self._waits = waits
         self._gone = gone
         self._future = None  # of its first message about the order
+        self._hear = None  # called with the others
         self._heard = b""
         self._unsent = b""
         self._end = _fork()
         loop.add_reader(self._end, self._listen)
 
-    def give(self, parcel, lock):
+    def give(self, parcel, lock, hear):
         """Send the child an order with the lock. Raises OSError if the child has ended."""
         sent = self._end.sendmsg([parcel], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, _LOCK.pack(lock))])
-        self._future = self._loop.create_future()
+        self._future, self._hear = self._loop.create_future(), hear
         self._unsent = parcel[sent:]
         if self._unsent:
             self._loop.add_writer(self._end, self._send)
@@ -135,20 +142,24 @@ class _Child:
         *lines, self._heard = (self._heard + data).split(b"\n")
         for line in lines:
             words = json.loads(line.decode("ascii"))
-            if "idle" in words:
-                self._tell(None)
+            self._tell(words, "ended" in words)
+            if words.get("idle"):
                 self._waits(self)
-            else:
-                self._tell(words)
 
-    def _tell(self, words):
-        if self._future is not None:
-            self._future.set_result(words)
-            self._future = None
+    def _tell(self, words, last):
+        """Pass on a message about the order, the ``last`` or not; None if the child dies."""
+        future, hear = self._future, self._hear
+        self._future = None
+        if last:
+            self._hear = None
+        if future is not None:
+            future.set_result(words and words["ended"] if last else words)
+        elif hear is not None:
+            hear(words)
 
     def close(self):
         """Close the socket: the child has ended, or ends now."""
-        self._tell(None)
+        self._tell(None, True)
         self._gone(self)
         self._loop.remove_reader(self._end)
         self._loop.remove_writer(self._end)
@@ -198,19 +209,38 @@ def _do_orders(end):
             return
         body, order, _ = channel.unpack(line)
         take_name("agentd-" + body.__name__)
-        speech = channel.Channel(end.fileno(), functools.partial(os.close, lock))
-        folder = body(order, speech)
+        speech = _Channel(end, functools.partial(os.close, lock))
+        last = body(order, speech)
         speech.settle()
         waits = number < _ORDERS and not (order.get("secrets") or _has_children())
         if waits:
             os.umask(0o077)
             signal.signal(signal.SIGTERM, signal.SIG_DFL)  # the order may have changed both; before it is seen to wait
             take_name("agentd-idle")
-            channel.say(end.fileno(), idle=True)
-        if folder is not None:
-            folder.release()  # last: the agent may answer with the next order, for which a child waits then
+        speech.say(ended=last, idle=waits)
         if not waits:
             return
+
+
+class _Channel(channel.Channel):
+    """The end of a child on its socket."""
+
+    def __init__(self, end, release):
+        super(_Channel, self).__init__(end.fileno(), release)
+        self._end = end
+
+    def announce(self):
+        """Tell the agent of new output. Return False if there is no agent any more.
+
+        If it reads nothing for long, enough announcements wait for it: this never blocks.
+        """
+        try:
+            self._end.send(_OUTPUT, socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            pass
+        except OSError:
+            return False
+        return True
 
 
 def _receive(end):

@@ -6,15 +6,25 @@ zeros: sizes from the largest to the smallest, each until a block lies in new me
 
 import bisect
 import ctypes
+import functools
 import gc
 import itertools
 import sys
 
 _HEADER = 33  # bytes of a bytes object besides its content
-_SMALL = range(512, _HEADER, -8)  # bytes: up to this size Python has its own blocks, each for one size
-_LARGE = (range(65536, 4104, -12288), range(4104, 0, -16))  # bytes; with 8 bytes for the size, each is a whole block
+_STEP = 16 if sys.version_info >= (3, 7) and sys.maxsize >> 32 else 8
+_SMALL = range(512, _HEADER, -_STEP)  # bytes: up to this size Python has its own blocks, each for one size
+_AT_ONCE = 16  # blocks of Python between two looks
+_CACHED = range(1032, 0, -16)  # bytes: the C library keeps freed blocks of these sizes for requests of the same size
+_LARGE = (122880, 65536, 32768, 16384, 8192, 4096, 2048)  # bytes: larger ones, which it splits for any request
+_EDGE = 4352  # bytes: at most a page, and a header, at both ends of a free block is kept by malloc_trim, else no page
 _MOST = 100000  # limit of blocks of one size, for systems that only reuse memory
-_EDGE = 8192  # bytes at both ends of a free block that malloc_trim leaves as they are
+_FUNCTIONS = (  # name, result, arguments
+    ("malloc", ctypes.c_void_p, ctypes.c_size_t),
+    ("realloc", ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t),
+    ("free", None, ctypes.c_void_p),
+    ("malloc_usable_size", ctypes.c_size_t, ctypes.c_void_p),
+)
 _DONTNEED = 4  # MADV_DONTNEED of Linux
 _UNCACHED = 2048  # bytes of a block that the C library does not cache
 
@@ -33,9 +43,8 @@ def wipe():
     gc.collect()
     regions = _regions()
     if regions:
-        libc = ctypes.CDLL(None)
-        _wipe_stack(libc)
-        _wipe_large(libc, regions, _EDGE if _trim() else _LARGE[0][0])
+        _libc().getpid(_Room())
+        _wipe_large(_libc(), regions, _EDGE if _trim() else _LARGE[0])
         try:
             _wipe_small(regions)
         except MemoryError:
@@ -43,57 +52,64 @@ def wipe():
         _trim()
 
 
-def _wipe_stack(libc):
-    """Overwrite the stack below the part in use: a structure passed by value is copied that far."""
-    room = type("Room", (ctypes.Structure,), {"_fields_": [("zeros", ctypes.c_char * 65536)]})
-    libc.getpid(room())
+class _Room(ctypes.Structure):
+    """Passed by value, it is copied to the stack, and overwrites what lies below the part in use."""
+
+    _fields_ = [("zeros", ctypes.c_char * 65536)]
+
+
+@functools.lru_cache(maxsize=None)
+def _libc():
+    """Return the C library, with the types of what has pointers."""
+    libc = ctypes.CDLL(None)
+    for name, result, *arguments in _FUNCTIONS:
+        function = getattr(libc, name, None)
+        if function is not None:
+            function.argtypes, function.restype = arguments, result
+    return libc
 
 
 def _wipe_large(libc, regions, edge):
-    """Overwrite the free blocks of the C library, without ``edge`` bytes at both ends.
+    """Overwrite the free blocks of the C library, without what is further than ``edge`` bytes from both ends.
 
     Each block holds the address of the one before, because a growing list would itself take and free such blocks. New
     memory is freed as one larger block: otherwise the C library keeps some of it, and its memory grows with each call.
     """
-    libc.malloc.restype = libc.realloc.restype = ctypes.c_void_p
-    held = None
-    for size in itertools.chain(*_LARGE):
-        part = min(size, edge)
+    malloc, room, clear, follow = libc.malloc, libc.malloc_usable_size, ctypes.memset, ctypes.c_void_p.from_address
+    held, find = None, bisect.bisect_right
+    for wanted in itertools.chain(_LARGE, _CACHED):
         for _ in range(_MOST):
-            block = libc.malloc(ctypes.c_size_t(size))
+            block = malloc(wanted)
             if not block:
                 break
-            ctypes.memset(block, 0, part)
-            ctypes.memset(block + size - part, 0, part)
-            ctypes.c_void_p.from_address(block).value = held
+            size = room(block)
+            part = min(size, edge)
+            clear(block, 0, part)
+            clear(block + size - part, 0, part)
+            follow(block).value = held
             held = block
-            if _is_new(regions, block):
+            if find(regions, block) % 2 == 0:
                 break
     while held:
-        block, held = held, ctypes.c_void_p.from_address(held).value
-        if _is_new(regions, block):
-            block = libc.realloc(ctypes.c_void_p(block), ctypes.c_size_t(_UNCACHED)) or block
-        libc.free(ctypes.c_void_p(block))
-
-
-def _is_new(regions, address):
-    return bisect.bisect_right(regions, address) % 2 == 0
+        block, held = held, follow(held).value
+        if find(regions, block) % 2 == 0:
+            block = libc.realloc(block, _UNCACHED) or block
+        libc.free(block)
 
 
 def _wipe_small(regions):
     """Overwrite the free blocks of Python. Make no other objects meanwhile: they would prevent freeing new memory."""
-    held, find = [], bisect.bisect_right
+    held = []
     for size in _SMALL:
         while True:
-            block = bytes(size - _HEADER)
-            held.append(block)
-            if find(regions, id(block)) % 2 == 0:
+            held.extend(map(bytes, itertools.repeat(size - _HEADER, _AT_ONCE)))
+            if bisect.bisect_right(regions, id(held[-1])) % 2 == 0:
                 break
 
 
 def _trim():
     """Give free memory to the system. Return True if the C library can do that (glibc)."""
-    give = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    give = getattr(_libc(), "malloc_trim", None)
     if give is not None:
         give(0)
     return give is not None
@@ -105,7 +121,7 @@ def _unmap_unchanged():
     The system maps a page again when it is used. Writable mappings stay, since a write must not be lost, and those with
     a page that a relocation or a debugger has changed.
     """
-    release = getattr(ctypes.CDLL(None), "madvise", None)
+    release = getattr(_libc(), "madvise", None)
     if release is None:
         return
     try:
@@ -124,7 +140,7 @@ def _unmap_unchanged():
 def _regions():
     """Return the writable memory of this process: all first and end addresses, in one sorted list."""
     try:
-        with open("/proc/self/maps", "rb") as lines:
+        with open("/proc/self/maps", "rb", buffering=65536) as lines:
             found = []
             for line in lines:
                 words = line.split(None, 2)

@@ -31,8 +31,7 @@ class Place:
     in it either.
     """
 
-    def __init__(self, descriptor, fixed, trusted):
-        status = os.fstat(descriptor)
+    def __init__(self, descriptor, status, fixed, trusted):
         ours = fixed and status.st_uid in trusted
         self.descriptor = descriptor
         self.trusted = trusted
@@ -78,8 +77,9 @@ def absolute(path):
 
 def _top():
     descriptor = os.open("/", _FOLDER)
+    status = os.fstat(descriptor)
     # the owner of / is root, or root's equivalent with mapped users; it controls everything below anyway
-    return Place(descriptor, True, {0, os.geteuid(), os.fstat(descriptor).st_uid})
+    return Place(descriptor, status, True, {0, os.geteuid(), status.st_uid})
 
 
 def _names(path):
@@ -104,12 +104,13 @@ def _step(place, names, make):
         if error.errno not in (errno.ENOTDIR, errno.ELOOP, errno.EMLINK):
             raise
         return _follow(place, name, names)
-    fixed = place.closed or (place.keeps and os.fstat(below).st_uid in place.trusted)
-    return _next(place, below, fixed)
+    status = os.fstat(below)
+    fixed = place.closed or (place.keeps and status.st_uid in place.trusted)
+    return _next(place, below, status, fixed)
 
 
-def _next(place, below, fixed):
-    found = Place(below, fixed, place.trusted)
+def _next(place, below, status, fixed):
+    found = Place(below, status, fixed, place.trusted)
     place.close()
     return found
 
@@ -122,9 +123,12 @@ def _follow(place, name, names):
         return place
     if os.fstat(place.descriptor).st_dev == _proc():
         # such a link may lead anywhere, even into a container with another root
-        return _next(place, os.open(name, _FOLDER & ~os.O_NOFOLLOW, dir_fd=place.descriptor), False)
+        below = os.open(name, _FOLDER & ~os.O_NOFOLLOW, dir_fd=place.descriptor)
+        return _next(place, below, os.fstat(below), False)
     names += _names(target)
-    return _next(place, os.open("/", _FOLDER), True)
+    top = _top()
+    place.close()
+    return top
 
 
 def read_link(place, name):

@@ -12,6 +12,7 @@ import signal
 import subprocess
 import time
 
+from agentd import disk
 from agentd.base_runner import GRACE, SURVIVAL
 
 Process = collections.namedtuple("Process", "parent group session zombie start")
@@ -45,8 +46,7 @@ def is_running(pid, start):
 def _read(pid):
     """Return a Process; _NOBODY if it does not exist."""
     try:
-        with open("/proc/%d/stat" % pid, "rb", buffering=0) as file:
-            return _parse_stat(file.read())
+        return _parse_stat(disk.read_whole("/proc/%d/stat" % pid))
     except FileNotFoundError:
         pass
     except (OSError, ValueError, IndexError):
@@ -66,8 +66,7 @@ def everyone():
     for name in names:
         if name.isdigit():
             try:
-                with open("/proc/%s/stat" % name, "rb") as file:
-                    found[int(name)] = _parse_stat(file.read())
+                found[int(name)] = _parse_stat(disk.read_whole("/proc/%s/stat" % name))
             except (OSError, ValueError, IndexError):
                 continue  # it ended meanwhile
     return found

@@ -1,6 +1,5 @@
 """A script from its start to its exit (POSIX): one loop over both pipes, signals and deadlines."""
 
-import contextlib
 import functools
 import math
 import os
@@ -15,27 +14,39 @@ from agentd.posix import processes, script
 from agentd.posix.accounts import Account
 from agentd.result import Refusal
 
+_PAUSE = 1  # milliseconds without more output after which it is announced
+_LATEST = 0.02  # seconds after which it is announced anyway
 _READER = ["cat"]  # reads stdin and discards it
 
 
-@contextlib.contextmanager
 def catch_signals():
     """Turn the signals for a Runner into bytes on a descriptor, and return it.
 
     Called before the record is accepted, so that an immediate stop is not missed.
     """
+    reading = _signals()
+    try:
+        while os.read(reading, 4096):  # of the order before
+            pass
+    except BlockingIOError:
+        pass
+    signal.signal(signal.SIGTERM, _ignore)
+    return reading
+
+
+@functools.lru_cache(maxsize=None)
+def _signals():
+    """Return the descriptor, the same for all orders of this process."""
     reading, writing = os.pipe()
     os.set_blocking(reading, False)
     os.set_blocking(writing, False)
     signal.set_wakeup_fd(writing)
-    for number in (signal.SIGCHLD, signal.SIGTERM):
-        signal.signal(number, lambda *_: None)
-    try:
-        yield reading
-    finally:
-        signal.set_wakeup_fd(-1)
-        os.close(reading)
-        os.close(writing)
+    signal.signal(signal.SIGCHLD, _ignore)
+    return reading
+
+
+def _ignore(*_):
+    """Handle a signal: its number is in the pipe."""
 
 
 class Runner(BaseRunner):
@@ -49,6 +60,7 @@ class Runner(BaseRunner):
         self._poll.register(signals, select.POLLIN)
         self._asked = set()  # pids that were sent TERM
         self._next_check = 0.0  # next check of a tree that is being ended
+        self._unannounced = None  # when the first output was read that the agent was not told of
 
     def _start(self):
         account = Account(self._order["username"])
@@ -83,8 +95,7 @@ class Runner(BaseRunner):
 
     def _follow_to_end(self):
         while True:
-            left = max(self._wake() - time.monotonic(), 0)
-            for descriptor, _ in self._poll.poll(math.ceil(left * 1000)):
+            for descriptor, _ in self._wait():
                 if descriptor == self._signals:
                     self._on_signals()
                 else:
@@ -96,6 +107,17 @@ class Runner(BaseRunner):
                 return
             if self.state in (RunnerState.ENDING, RunnerState.KILLING):
                 self._next_check = now + processes.CHECK_INTERVAL
+
+    def _wait(self):
+        """Return the next events. New output is announced when no more comes immediately: often the end does."""
+        now = time.monotonic()
+        if self._unannounced is not None:
+            found = self._poll.poll(_PAUSE) if now < self._unannounced + _LATEST else []
+            if found:
+                return found
+            self._folder.announce_output()
+            self._unannounced = None
+        return self._poll.poll(math.ceil(max(self._wake() - now, 0) * 1000))
 
     def _leave_readers(self):
         """Leave a reader at each pipe that another process holds: a daemon that prints later must not die of SIGPIPE.
@@ -129,6 +151,7 @@ class Runner(BaseRunner):
         data = os.read(pipe, output.READ)
         if data:
             self._take(self._streams[pipe], data)
+            self._unannounced = self._unannounced or time.monotonic()
         else:
             self._poll.unregister(pipe)
             del self._streams[pipe]

@@ -43,16 +43,22 @@ def command_words(kind, content, path):
 def write_file(path, content, account):
     """Save the script at the absolute ``path``: a new file, mode 0700, of ``account``. Nothing is overwritten.
 
-    It is not synced: after a power cut nobody needs it. Raises Refusal: ``ScriptFileExisted``; ``ExecutionException``,
-    also if others can replace files in the folder.
+    Return the open folder and the name in it, to remove the script later. It is not synced: after a power cut nobody
+    needs it. Raises Refusal: ``ScriptFileExisted``; ``ExecutionException``, also if others can replace files in the
+    folder.
     """
     folder, name = os.path.split(path)
     owner = (account.uid, account.gid if account.switch else os.getegid())
     try:
-        with permissions.walk(folder, private=True) as place:
+        place = permissions.walk(folder, private=True)
+        try:
             if not place.keeps:
                 raise permissions.UntrustedPath("another user can replace files in this folder", folder)
             os.close(_new_file.write_new(place.descriptor, name, content, owner, 0o700))
+        except BaseException:
+            place.close()
+            raise
+        return place.descriptor, name
     except FileExistsError:
         info = "'%s' exists already and is not overwritten" % path
         raise Refusal("ScriptFileExisted", info) from None

@@ -7,6 +7,8 @@ import socket
 import struct
 import sys
 
+from agentd import disk
+
 SCRIPT_FOLDER = "/tmp"
 SEARCH_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 RECORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}\Z")  # a record id, which is the name of a folder
@@ -16,6 +18,7 @@ MOST_FILES = 1000  # open ones of a healthy agent
 
 # rtnetlink(7): a request for all addresses, its messages, and their attributes
 _DUMP_ADDRESSES = struct.pack("=IHHIIB3x", 20, 22, 0x301, 1, 0, 0)  # RTM_GETADDR, NLM_F_REQUEST | NLM_F_DUMP
+_CHANGED_ADDRESSES = 0x110  # RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR
 _HEADER = struct.Struct("=IHHII")
 _ADDRESS = struct.Struct("=BBBBI")
 _ATTRIBUTE = struct.Struct("=HH")
@@ -84,26 +87,64 @@ def _os_release(paths):
     """Return the variables of the first of these files that can be read; none if there is no such file."""
     for path in paths:
         try:
-            with open(path, encoding="utf-8", errors="replace") as file:
-                lines = file.read(65536).splitlines()
+            status = os.stat(path)
+            return _variables(path, status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
         except OSError:
             continue
-        pairs = (line.strip().partition("=") for line in lines)
-        return {key: value.strip("\"'") for key, _, value in pairs}
     return {}
 
 
+@functools.lru_cache(maxsize=1)
+def _variables(path, *identity):
+    """Return the variables in a file; it is read again only if ``identity`` differs. Raises OSError."""
+    lines = disk.read_whole(path).decode("utf-8", "replace").splitlines()
+    pairs = (line.strip().partition("=") for line in lines)
+    return {key: value.strip("\"'") for key, _, value in pairs}
+
+
 def _addresses():
-    """Return the addresses of this machine, without those of loopback, of one link, and temporary ones."""
+    """Return the addresses of this machine, without those of loopback, of one link, and temporary ones.
+
+    They are read again only after a change.
+    """
     try:
-        with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 0) as netlink:
-            netlink.settimeout(1)
-            netlink.send(_DUMP_ADDRESSES)
-            found = []
-            while _read_addresses(netlink.recv(65536), found):
-                pass
+        if _has_changed():
+            _read_all_addresses.cache_clear()
+        return list(_read_all_addresses())
     except (OSError, AttributeError):  # not Linux, or forbidden
         return []
+
+
+def _has_changed():
+    """Return True if the kernel has reported a change of an address since the last call, or cannot report any."""
+    changed = False
+    try:
+        while _reports().recv(65536, socket.MSG_DONTWAIT):
+            changed = True
+    except BlockingIOError:
+        return changed
+    except OSError:  # more than it keeps
+        pass
+    return True
+
+
+@functools.lru_cache(maxsize=None)
+def _reports():
+    """Return the socket on which the kernel reports changes. Raises OSError, AttributeError."""
+    netlink = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 0)
+    netlink.bind((0, _CHANGED_ADDRESSES))
+    return netlink
+
+
+@functools.lru_cache(maxsize=None)
+def _read_all_addresses():
+    """Return all these addresses. Raises OSError."""
+    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 0) as netlink:
+        netlink.settimeout(1)
+        netlink.send(_DUMP_ADDRESSES)
+        found = []
+        while _read_addresses(netlink.recv(65536), found):
+            pass
     return found[:MOST_ADDRESSES]
 
 

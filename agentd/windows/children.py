@@ -19,6 +19,9 @@ from agentd.windows import _kernel
 _FLAGS = _kernel.CREATE_NO_WINDOW | _kernel.CREATE_NEW_PROCESS_GROUP
 
 
+HEARD_TO_END = False  # a child sends one message; see ``wakeup`` for the rest
+
+
 class Children:
     """The children of one agent. ``lock`` is the descriptor of its lock. A child holds it until it has settled."""
 
@@ -26,9 +29,10 @@ class Children:
         self._loop = loop
         self._lock = msvcrt.get_osfhandle(lock)
 
-    def spawn(self, body, order):
-        """Have a child call ``body(order, channel)``. Return a future of its first message, a dict, or of
-        None if it ends without one. The future raises OSError if the process cannot be started.
+    def spawn(self, body, order, hear=None):
+        """Have a child call ``body(order, channel)``. Return a future of its first message, a dict, else of what the
+        function returns, or of None if the child dies before. The future raises OSError if the process cannot be
+        started. ``hear`` is not called.
         """
         parcel = channel.pack(body, order, agent=os.getpid(), lock=self._lock)
         # start and pipe may block, so a thread waits for them
@@ -49,7 +53,8 @@ def _converse(parcel):
     line = child.stdout.readline()
     child.stdout.close()
     child.returncode = 0  # not waited for: it may outlive us
-    return json.loads(line.decode("ascii")) if line.endswith(b"\n") else None
+    words = json.loads(line.decode("ascii")) if line.endswith(b"\n") else {"ended": None}
+    return words.get("ended", words)
 
 
 def _start():
@@ -71,9 +76,8 @@ def become_child():
     try:
         body, order, agent = channel.unpack(sys.stdin.buffer.read())
         lock = _kernel.share(agent["agent"], agent["lock"])  # fails, as intended, if the agent has ended
-        folder = body(order, channel.Channel(1, functools.partial(_kernel.close, lock)))
-        if folder is not None:
-            folder.release()
+        speech = channel.Channel(1, functools.partial(_kernel.close, lock))
+        speech.say(ended=body(order, speech))
         status = 0
     except BaseException:
         traceback.print_exc(file=sys.stderr)

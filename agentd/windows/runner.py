@@ -4,7 +4,6 @@ One wait for several pipes is not possible here, so a thread reads each, and one
 script shares the hidden console of its shim, so that a CTRL_BREAK reaches it.
 """
 
-import contextlib
 import os
 import queue
 import signal
@@ -23,12 +22,10 @@ _NO_FOLDER = 267  # ERROR_DIRECTORY
 _MAIN = 0  # the source of an event that is not from a stream
 
 
-@contextlib.contextmanager
 def catch_signals():
     """Keep console keys, which also reach the script, from ending the shim. Return None: a stop is a file."""
     for number in (signal.SIGINT, signal.SIGBREAK):
         signal.signal(number, signal.SIG_IGN)
-    yield
 
 
 class Runner(BaseRunner):

@@ -69,7 +69,7 @@ def as_powershell(content):
 def write_file(path, content, account):
     """Save the script as a new file in the agent's own folder. Nothing is overwritten.
 
-    Raises Refusal (``ScriptFileExisted``, ``ExecutionException``).
+    Return None and the path, see the function of POSIX. Raises Refusal (``ScriptFileExisted``, ``ExecutionException``).
     """
     if path.endswith(".bat"):
         content = as_batch(content)
@@ -91,6 +91,7 @@ def write_file(path, content, account):
     except OSError as error:
         disk.patiently(os.unlink, path)
         raise Refusal("ExecutionException", "cannot save the script as '%s': %s" % (path, error.strerror)) from None
+    return None, path
 
 
 def working_directory(asked, account):

@@ -176,7 +176,7 @@ def test_the_agents_files_belong_to_it_alone(make_agent: MakeAgent, isolation: P
     agent.main(running)
     found = [isolation / "made", *(isolation / "made").rglob("*"), isolation / "the.log"]
     names = {path.name for path in found}
-    assert {"agentd.sock", "agentd.lock", "instance-id", "request.json", "result.json", "shim.pid", "alive"} <= names
+    assert {"agentd.sock", "agentd.lock", "instance-id", "request.json", "result.json", "alive"} <= names
     for path in found:
         status = path.lstat()
         assert status.st_uid == os.geteuid(), path

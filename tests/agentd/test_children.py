@@ -60,23 +60,6 @@ def test_a_child_waits_when_its_record_ends(agent: Agent) -> None:
     assert len({agent.shim(record) for record in records}) == 1
 
 
-def test_the_records_of_a_shim_share_the_file_with_its_process(agent: Agent) -> None:
-    """Until the last of these files is deleted: then the shim writes another one."""
-    client = agent.connect()
-
-    def note() -> Path:
-        record = client.run("true")
-        client.finish(record)
-        return agent.folder(record) / "shim.pid"
-
-    first, second = note(), note()
-    assert first.samefile(second)
-    second.unlink()
-    third = note()
-    assert not first.samefile(third)
-    assert first.read_text() == third.read_text()
-
-
 def test_a_request_may_be_long(client: Client) -> None:
     """Longer than the buffer of a socket, for a new child and for a waiting one."""
     for _ in range(2):

@@ -91,7 +91,7 @@ def test_what_opens_a_file_on_windows_hides_the_number(
     hold("open", 1, None)
     with pytest.raises(PermissionError):
         disk.read_whole(str(path))
-    monkeypatch.setattr(disk, "_HIDES_NUMBER", True)
+    monkeypatch.setattr(disk, "_hides_number", True)
     hold("open", 3, None)
     assert disk.read_whole(str(path)) == b"i-1\n"
     hold("open", 100, None)
@@ -121,6 +121,29 @@ def test_a_finished_task_stays_finished(place: Path, hold: Callable[..., None]) 
     assert folder.read("result.json") == {"state": "Finished"}
 
 
+def test_a_result_that_cannot_be_read_now_still_counts(place: Path, hold: Callable[..., None]) -> None:
+    """Else the agent would close the record as one without a result, and replace that."""
+    journal = spool.Spool(str(place / "spool"))
+    journal.prepare()
+    folder = journal.claim("r-1", {"peer": "x"})
+    assert not folder.complete()
+    folder.finish({"state": "Finished"})
+    folder.release()
+    hold("open", 1, None)
+    with pytest.raises(PermissionError):
+        folder.complete()
+    assert folder.complete()
+
+
+@pytest.mark.parametrize("write", [spool.Folder.reserve, spool.Folder.mark_stopping, lambda each: each.write("x", {})])
+def test_a_file_of_the_journal_is_written(
+    place: Path, hold: Callable[..., None], write: Callable[[spool.Folder], None]
+) -> None:
+    hold("open", 3)
+    write(spool.Folder(str(place)))
+    assert len(list(place.iterdir())) == 1
+
+
 @pytest.mark.parametrize("overwrite", [True, False])
 def test_a_received_file_gets_its_name(place: Path, hold: Callable[..., None], overwrite: bool) -> None:
     hold("replace", 3)
@@ -145,5 +168,15 @@ def test_old_output_is_deleted(place: Path, hold: Callable[..., None]) -> None:
     (place / "r-1").mkdir()
     (place / "r-1" / (output._NAME % 0)).write_bytes(b"x")
     hold("unlink", 2)
-    folder.drop_output()
+    folder.drop(folder.sizes())
     assert list((place / "r-1").iterdir()) == []
+
+
+def test_a_file_that_is_being_written_counts_as_missing(tmp_path: Path) -> None:
+    folder = spool.Folder(str(tmp_path))
+    folder.write("process.json", [4711, 123456, "boot", 1.5], sync=False)
+    whole = (tmp_path / "process.json").read_bytes()
+    assert folder.started() == 1.5
+    for length in range(len(whole)):
+        (tmp_path / "process.json").write_bytes(whole[:length])
+        assert (folder.read("process.json"), folder.started(), folder.script()) == (None, None, (None, None))

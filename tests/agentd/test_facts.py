@@ -2,14 +2,29 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import struct
+import subprocess
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from agentd.posix import system
+from tests.support.programs import lack, need
+
+
+@pytest.fixture(autouse=True)
+def no_reports_later() -> Iterator[None]:
+    """Close the socket on which the kernel reports changes."""
+    yield
+    with contextlib.suppress(OSError, AttributeError):  # no Linux
+        system._reports().close()
+    system._reports.cache_clear()
+    system._read_all_addresses.cache_clear()
 
 
 def test_the_facts_of_this_machine() -> None:
@@ -35,6 +50,35 @@ def test_the_facts_of_this_machine() -> None:
 def test_the_system_of_os_release(tmp_path: Path, text: bytes, expected: tuple[str, str]) -> None:
     (tmp_path / "os-release").write_bytes(text)
     assert system._distribution((str(tmp_path / "missing"), str(tmp_path / "os-release"))) == expected
+
+
+def test_a_new_version_is_reported_immediately(tmp_path: Path) -> None:
+    path = tmp_path / "os-release"
+    for version in ("8.9", "9.0"):
+        path.with_suffix(".new").write_text(f"ID=x\nVERSION_ID={version}\n")
+        path.with_suffix(".new").rename(path)
+        assert system._distribution((str(path),)) == ("x", version)
+
+
+NEW_ADDRESS = """
+import subprocess
+from agentd.posix import system
+print(system.facts()["addresses"], system.facts()["addresses"])
+for change in ("add", "del"):
+    subprocess.run(["ip", "address", change, "192.0.2.7/32", "dev", "lo"], check=True)
+    print(system.facts()["addresses"], system.facts()["addresses"])
+"""
+
+
+@pytest.mark.usefixtures("starts_processes")
+def test_a_new_address_is_reported_immediately() -> None:
+    """In a network of its own, which has none."""
+    need("ip")
+    words = [need("unshare"), "--net", sys.executable, "-c", NEW_ADDRESS]
+    run = subprocess.run(words, capture_output=True, text=True, check=False)
+    if "unshare failed" in run.stderr:
+        lack("the right to make a network")
+    assert run.stdout.splitlines() == ["[] []", "['192.0.2.7'] ['192.0.2.7']", "[] []"]
 
 
 def message(kind: int, family: int, scope: int, flags: int, *attributes: tuple[int, bytes]) -> bytes:

@@ -287,7 +287,7 @@ def kill_soon(agent: Agent, record: str, seconds: float, *, stopping: int | None
 
     The process ``stopping`` must not see that: it is suspended from then on.
     """
-    eventually(lambda: (agent.folder(record) / "shim.pid").exists())
+    eventually(lambda: (agent.folder(record) / "alive").exists())
     if stopping is not None:
         os.kill(stopping, signal.SIGSTOP)
     pid = agent.shim(record)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import time
@@ -155,6 +156,37 @@ def test_a_stop_reaches_an_adopted_task(agent: Agent) -> None:
     assert not is_alive(main)
 
 
+def test_an_adopted_task_is_seen_live(agent: Agent, isolation: Path) -> None:
+    """Its shim signals new output, and then its end, to an agent that has not started it."""
+    gate = isolation / "gate"
+    os.mkfifo(gate)
+    record = agent.connect().run(f"echo one; cat {gate}; cat {gate}")
+    agent.main(record)
+    agent.kill()
+    client = agent.start().connect()
+    output = client.watch(record)
+    client.listen_until(lambda: output.stdout == b"one\n")
+    gate.write_text("two\n")
+    client.listen_until(lambda: output.stdout == b"one\ntwo\n")
+    gate.write_text("three\n")
+    assert ended(client.completed(output).result) == ("Finished", "")
+    assert output.stdout == b"one\ntwo\nthree\n"
+
+
+@pytest.mark.long
+def test_a_task_does_not_wait_for_an_agent_that_hangs(agent: Agent) -> None:
+    """More output is announced than fits between the two processes."""
+    client = agent.connect()
+    record = client.run("i=0; while [ $i -lt 500 ]; do i=$((i+1)); echo $i; sleep 0.003; done")
+    os.kill(agent.pid, signal.SIGSTOP)
+    try:
+        eventually((agent.folder(record) / "result.json").exists)
+    finally:
+        os.kill(agent.pid, signal.SIGCONT)
+    assert client.finish(record).stdout == "".join(f"{number}\n" for number in range(1, 501)).encode()
+    assert client.complete("echo fine").stdout == b"fine\n"
+
+
 @pytest.mark.long
 def test_a_stop_continues_after_a_restart_of_the_agent(agent: Agent) -> None:
     """An agent is killed during a stop: the next one reports Stopping, and then Stopped."""
@@ -231,9 +263,8 @@ def test_a_restart_of_the_machine(agent: Agent) -> None:
     kill_and_wait(shim)
     path = agent.folder(record) / "request.json"
     path.write_text(path.read_text().replace(agent.journal(record)["boot"], "another-boot"))
-    for name in ("shim.pid", "process.json"):
-        noted = agent.folder(record) / name
-        noted.write_text(noted.read_text().replace(agent.journal(record, name)[2], "another-boot"))
+    path = agent.folder(record) / "process.json"
+    path.write_text(path.read_text().replace(agent.journal(record, path.name)[2], "another-boot"))
     try:
         output = agent.start().connect().finish(record)
         assert ended(output.result) == ("Failed", "InstanceRestarted")
@@ -275,10 +306,10 @@ def test_a_reused_pid_is_left_alone(agent: Agent) -> None:
     agent.kill()
     kill_and_wait(shim)
     kill_and_wait(main)
-    for name in ("shim.pid", "process.json"):
-        path = agent.folder(record) / name
-        noted = agent.journal(record, name)
-        path.write_text(f'[{innocent}, {noted[1] - 1}, "{noted[2]}"]')
+    noted, request = agent.journal(record, "process.json"), agent.journal(record)
+    (agent.folder(record) / "process.json").write_text(f'[{innocent}, {noted[1] - 1}, "{noted[2]}"]')
+    request["shim"] = [innocent, request["shim"][1] - 1]
+    (agent.folder(record) / "request.json").write_text(json.dumps(request))
     assert ended(agent.start().connect().finish(record).result) == ("Failed", "ExecutionInterrupted")
     assert is_alive(innocent)
 

@@ -45,7 +45,7 @@ def has_output(folder: Path) -> bool:
 BOUNDARIES: dict[str, Callable[[Path], bool]] = {
     "received": lambda folder: True,
     "claimed": Path.exists,
-    "tended": lambda folder: (folder / "shim.pid").exists(),
+    "tended": lambda folder: (folder / "alive").exists(),
     "journaled": lambda folder: (folder / "request.json").exists(),
     "started": lambda folder: (folder / "process.json").exists(),
     "first byte": has_output,

@@ -123,6 +123,7 @@ def test_the_search_finds_what_is_there(agent: Agent, client: Client) -> None:
     canary = new_canary()
     record = client.run("sleep 60", secrets=[canary], environment={"T": canary})
     assert holds(agent.shim(record), canary)
+    client.call("agent.status")
     assert holds(agent.pid, canary) == []
 
 

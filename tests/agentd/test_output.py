@@ -133,6 +133,16 @@ def test_the_head_is_sent_while_the_script_runs(agent: Agent, client: Client) ->
 
 
 @posix
+def test_output_without_a_pause_is_seen_while_the_script_runs(client: Client) -> None:
+    record = client.run("while :; do echo line; done")
+    seen = client.watch(record, budget=10_000)
+    client.listen_until(lambda: seen.stdout.startswith(b"line\n"))
+    assert seen.result is None
+    client.call("task.stop", record=record)
+    client.completed(seen)
+
+
+@posix
 @pytest.mark.long
 def test_more_than_the_spool_holds_keeps_head_and_tail(agent: Agent, client: Client) -> None:
     """64 MiB of a record are kept. What is dropped between is one gap, of exactly ``dropped`` bytes."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import hashlib
 import importlib
+import json
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -438,8 +439,8 @@ def test_a_task_outlives_its_agent(agent: WindowsAgent, client: Client, pulse: P
 def test_a_shim_that_is_killed_takes_the_tree_with_it(agent: WindowsAgent, client: Client, pulse: Pulse) -> None:
     record = client.run(tree(agent, pulse), type=BAT)
     pulse.meet(2)
-    noted = (agent.home / "spool" / record / "shim.pid").read_text()
-    agent.end(int(noted.strip("[").split(",")[0]))
+    noted = json.loads((agent.home / "spool" / record / "request.json").read_text())
+    agent.end(noted["shim"][0])
     done = client.finish(record)
     assert done.result is not None
     assert (done.result["state"], done.result["error_code"]) == ("Failed", "ExecutionInterrupted")

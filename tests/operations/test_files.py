@@ -175,13 +175,13 @@ def test_a_file_arrives_after_the_caller_stopped_waiting(controller: Controller,
 @contextlib.contextmanager
 def frozen(controller: Controller, invocation: Invocation) -> Iterator[None]:
     """Suspend the process that writes a file as soon as it is seen, if it is seen in time, until the end."""
-    noted = controller.home.agent / "spool" / record_of(invocation).id / "shim.pid"
+    noted = controller.home.agent / "spool" / record_of(invocation).id / "request.json"
     over, stopped = threading.Event(), []
 
     def watch() -> None:
         while not over.is_set() and not stopped:
             with contextlib.suppress(OSError, ValueError):  # it has not started, or has ended
-                pid = json.loads(noted.read_text())[0]
+                pid = json.loads(noted.read_text())["shim"][0]
                 os.kill(pid, signal.SIGSTOP)
                 stopped.append(pid)
 

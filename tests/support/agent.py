@@ -347,8 +347,22 @@ class Agent:
         return json.loads((self.folder(record) / name).read_text())
 
     def shim(self, record: str) -> int:
-        """The pid of the shim of a record."""
-        return int(self.journal(record, "shim.pid")[0])
+        """The pid of the shim of a record, once there is one: the journal, or its wakeup, which it holds, tells."""
+        found: int = eventually(lambda: self._noted_shim(record) or self._holder(record))
+        return found
+
+    def _noted_shim(self, record: str) -> int | None:
+        with contextlib.suppress(FileNotFoundError, ValueError):
+            return int(self.journal(record)["shim"][0])
+        return None
+
+    def _holder(self, record: str) -> int | None:
+        wakeup = self.folder(record) / "alive"
+        for pid in children(self.pid):
+            with contextlib.suppress(OSError):
+                if any(path.samefile(wakeup) for path in Path(f"/proc/{pid}/fd").iterdir()):
+                    return pid
+        return None
 
     def idle(self) -> int:
         """The pid of the child that waits for a task, once it is the only one: the agent cleans up in another."""
@@ -363,7 +377,7 @@ class Agent:
     def main(self, record: str) -> int:
         """The pid of the main process of a script, once it is known."""
         path = self.folder(record) / "process.json"
-        eventually(path.exists)
+        eventually(lambda: path.exists() and path.read_text().endswith("]"))
         return int(self.journal(record, "process.json")[0])
 
     def log_text(self) -> str:
