@@ -30,7 +30,7 @@ from assist_cli.model.access import Role
 from assist_cli.model.schedule import Timing
 from assist_cli.model.target import Selection
 from assist_cli.operations.access import accesskeys
-from assist_cli.operations.controller import open_controller, utc_now
+from assist_cli.operations.controller import elapsed_seconds, open_controller, utc_now
 from assist_cli.operations.fleet import instances
 from assist_cli.operations.runs.plans import RunRequest
 from assist_cli.operations.runs.recording import schedule
@@ -162,8 +162,11 @@ def site() -> Iterator[tuple[list[Signer], str, int]]:
             (local,) = instances.resolve(controller, Selection())
             timing = Timing(frequency.parse(f"rate({INTERVAL}s)", zone="UTC", now=utc_now()))
             for number in range(SCHEDULES):
-                since = utc_now() - timedelta(seconds=INTERVAL * (1 - number / SCHEDULES))
-                made_then = controller.replace(now=lambda since=since: since)
+                ago = INTERVAL * (1 - number / SCHEDULES)
+                made_then = controller.replace(
+                    now=lambda ago=ago: utc_now() - timedelta(seconds=ago),
+                    elapsed=lambda ago=ago: elapsed_seconds() - ago,  # or it looks like a clock that was set since
+                )
                 schedule(made_then, RunRequest(b"true", targets=Selection((local.id,))), timing)
         try:
             with api.started(home) as (process, url):

@@ -47,7 +47,7 @@ class AsgiApplication:
             _check_host(call, self._names)
             body = await _body(receive)
         except Fault as fault:
-            await _send(send, replace(self._gateway.refuse(call, fault), closes=True))
+            await _send(send, self._gateway.refuse(call, fault)._replace(closes=True))
         else:
             if body is not None:
                 await _send(send, await self._answer(replace(call, body=body) if body else call))

@@ -58,12 +58,12 @@ class Call:
     @cached_property
     def in_form(self) -> Mapping[str, str]:
         """The parameters of a form in the body; empty for another body. Raises Fault."""
-        return _pairs(self.body) if self._content_type == FORM else {}
+        return _pairs(self.body) if self.body and self._content_type == FORM else {}
 
     @cached_property
     def in_json(self) -> Mapping[str, str]:
         """The members of a JSON object in the body; empty for another body. Raises Fault."""
-        return _members(self.body) if self._content_type == JSON and self.body else {}
+        return _members(self.body) if self.body and self._content_type == JSON else {}
 
     @cached_property
     def parameters(self) -> Mapping[str, str]:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import replace
 
 from assist_cli.api import forms
 from assist_cli.api.app import BODY_BYTES, HEAD_BYTES, head_too_large
@@ -145,7 +144,7 @@ class ApiConnection(HttpConnection):
             self.cycle.disconnected = True  # the application stops answering
             self.cycle.message_event.set()
         if not (self.is_answering and self.cycle.response_started):
-            reply = replace(self.config.crowd.refusal(fault), closes=True)
+            reply = self.config.crowd.refusal(fault)._replace(closes=True)
             lines = [b"%s: %s\r\n" % header for header in reply.headers]
             self.transport.write(b"".join([STATUS_LINE[reply.status], *lines, b"\r\n", reply.body]))
         self.transport.close()

@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 from xml.sax.saxutils import escape
 
 from assist_cli.api.faults import Fault
@@ -16,12 +15,11 @@ Document = dict[str, Any]
 JSON = "JSON"
 XML = "XML"
 _TYPES = {JSON: "application/json;charset=utf-8", XML: "text/xml;charset=utf-8"}
-_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
+ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 _NO_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
-@dataclass(frozen=True)
-class Reply:
+class Reply(NamedTuple):
     """A reply to a call. ``closes``: the connection is closed after it."""
 
     status: int
@@ -69,7 +67,7 @@ def refusal(form: str, fault: Fault, request_id: str, host: str) -> Reply:
 def _reply(form: str, status: int, root: str, request_id: str, document: Document) -> Reply:
     document = {"RequestId": request_id, **document}
     if form == JSON:
-        text = _ENCODER.encode(document)
+        text = ENCODER.encode(document)
     else:
         text = f'<?xml version="1.0" encoding="UTF-8"?>{_element(root, document)}'
     return Reply(status, _TYPES[form], text.encode("utf-8", "replace"), request_id)

@@ -9,8 +9,9 @@ from __future__ import annotations
 import hashlib
 import logging
 import uuid
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
+from typing import NamedTuple
 
 from assist_cli.api import faults, forms, parameters, signatures
 from assist_cli.api.actions import ACTIONS, VERSION, Action
@@ -34,8 +35,7 @@ WINDOW = timedelta(minutes=15)  # largest difference between the clocks
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
-class Order:
+class Order(NamedTuple):
     """A call that is authenticated and authorised, and whose parameters are read."""
 
     call: Call
@@ -74,18 +74,19 @@ class Gateway:
                 key = self._prove(controller, claim)
                 proven = True
                 order = self._order(claim, key, call, request_id)
-                caller = self._caller(controller, order)
-                if accesskeys.is_use_due(controller, key) or not order.action.is_quick(caller, order.given):
+                if accesskeys.is_use_due(controller, key):
+                    self.background.note_used(key)
+                if order.action.waits:
                     return order
-                return _carried_out(caller, order)
+                caller = self._caller(controller, order)
+                return _carried_out(caller, order) if order.action.is_quick(caller, order.given) else order
         except Exception as error:
-            return replace(self._failed(call, error, request_id), closes=not proven)
+            return self._failed(call, error, request_id)._replace(closes=not proven)
 
     def finish(self, order: Order) -> Reply:
         """Carry out an order, and return the reply; never raise."""
         try:
             with self.controllers.one() as controller:
-                accesskeys.note_used(controller, order.key)
                 return _carried_out(self._caller(controller, order), order)
         except Exception as error:
             return self._failed(order.call, error, order.request_id)

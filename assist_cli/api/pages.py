@@ -12,8 +12,7 @@ import hashlib
 import hmac
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from assist_cli.api.faults import Fault
 from assist_cli.api.forms import Document
@@ -34,8 +33,7 @@ _DIGEST_BYTES = 12
 Item = TypeVar("Item")
 
 
-@dataclass(frozen=True)
-class Page:
+class Page(NamedTuple):
     """One page of a list.
 
     ``number`` is the number of the page. ``after`` is the key of the last item of the previous page, from a token.

@@ -30,18 +30,16 @@ log = logging.getLogger(__name__)
 
 
 @contextlib.asynccontextmanager
-async def service(place: HttpEndpoint, controller: Controller) -> AsyncIterator[None]:
+async def service(place: HttpEndpoint, controller: Controller, controllers: Controllers) -> AsyncIterator[None]:
     """The API as a service of the server (operations.server), in its event loop until the block ends.
 
     Raises Conflict if it cannot listen, FileFailure for a certificate, DatabaseFailure.
     """
-    home, timeouts = controller.home, controller.timeouts
+    timeouts = controller.timeouts
     async with contextlib.AsyncExitStack() as stack:
         work = await stack.enter_async_context(background(controller))
-        nonces = Nonces(home.nonces)
+        nonces = Nonces(controller.home.nonces)
         stack.callback(nonces.close)
-        controllers = Controllers(home, timeouts)
-        stack.callback(controllers.close)
         readers = stack.enter_context(ThreadPoolExecutor(READERS, thread_name_prefix="reader"))
         waiters = stack.enter_context(ThreadPoolExecutor(WAITERS, thread_name_prefix="waiter"))
         gateway = Gateway(controllers, region(), nonces, work, Rates(PER_SECOND))

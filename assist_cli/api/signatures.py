@@ -18,8 +18,8 @@ import base64
 import hashlib
 import hmac
 import re
-from dataclasses import dataclass
 from datetime import datetime, timezone
+from typing import NamedTuple
 from urllib.parse import quote
 
 from assist_cli.api.call import Call
@@ -56,11 +56,11 @@ _MUST_BE_SIGNED = (
     "x-acs-signature-nonce",
     "x-acs-version",
 )
+_PLAIN = re.compile(r"[A-Za-z0-9._~-]*")
 _TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z", re.ASCII)
 
 
-@dataclass(frozen=True)
-class Claim:
+class Claim(NamedTuple):
     """The claim of a call about its sender. It is proven only when ``is_signed_with`` returns True.
 
     ``is_modern``: the form is ACS3. Its clients read JSON by default.
@@ -79,9 +79,9 @@ class Claim:
     def is_signed_with(self, secret: str) -> bool:
         """Return True if the sender of the call knows the secret. The comparison takes constant time."""
         if self.is_modern:
-            right = hmac.new(secret.encode(), self.text.encode(), hashlib.sha256).hexdigest()
+            right = hmac.digest(secret.encode(), self.text.encode(), "sha256").hex()
         else:
-            digest = hmac.new(f"{secret}&".encode(), self.text.encode(), hashlib.sha1).digest()
+            digest = hmac.digest(f"{secret}&".encode(), self.text.encode(), "sha1")
             right = base64.b64encode(digest).decode("ascii")
         return hmac.compare_digest(right.encode(), self.signature.encode())
 
@@ -105,7 +105,7 @@ def claim(call: Call) -> Claim:
 
 def encode(text: str) -> str:
     """Return text in percent-encoding by RFC 3986: all but letters, digits and ``-_.~``."""
-    return quote(text, safe="~")
+    return text if _PLAIN.fullmatch(text) else quote(text, safe="~")
 
 
 def _modern(call: Call, authorization: str) -> Claim:
@@ -115,13 +115,14 @@ def _modern(call: Call, authorization: str) -> Claim:
             "IncompleteSignature", f"(Authorization is not: {ALGORITHM} Credential=…,SignedHeaders=…,Signature=…)"
         )
     key_id, names, signature = found.groups()
-    signed = names.split(";")
+    signed = sorted(names.split(";"))
+    listed = set(signed)
     present = {name for name, _ in call.headers}
     needed = {*_MUST_BE_SIGNED, *(name for name in present if name.startswith("x-acs-"))}
     if call.body:
         needed.add("content-type")
-    absent = sorted(needed - set(signed)) or sorted(set(signed) - present)
-    if absent or len(set(signed)) != len(signed):
+    absent = sorted(needed - listed) or sorted(listed - present)
+    if absent or len(listed) != len(signed):
         raise Fault(
             "IncompleteSignature", f"(not signed: {', '.join(absent)})" if absent else "(a header is given twice)"
         )
@@ -131,8 +132,8 @@ def _modern(call: Call, authorization: str) -> Claim:
     if call.has_unread_body:
         raise Fault("InvalidParameter.Body", "(it is neither a form nor JSON)")
     query = "&".join(f"{encode(name)}={encode(value)}" for name, value in sorted(call.in_query.items()))
-    lines = [f"{name}:{call.header(name)}\n" for name in sorted(signed)]
-    canonical = "\n".join([call.method, call.path, query, "".join(lines), ";".join(sorted(signed)), digest])
+    lines = [f"{name}:{call.header(name)}\n" for name in signed]
+    canonical = "\n".join([call.method, call.path, query, "".join(lines), ";".join(signed), digest])
     return Claim(
         key_id=key_id,
         action=_agreed(call, "Action", call.header("x-acs-action")),

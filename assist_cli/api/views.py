@@ -6,13 +6,12 @@ launchers, resource groups. Missing times are "".
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timezone
 from typing import Any
 
 from assist_cli import codes
-from assist_cli.api.forms import Document
+from assist_cli.api.forms import ENCODER, Document
 from assist_cli.api.parameters import encoded
 from assist_cli.model import fine
 from assist_cli.model.access import Labels
@@ -172,7 +171,11 @@ def system(instance: Instance) -> str:
 
 def time(moment: datetime | None) -> str:
     """Return a time as ``2026-11-22T08:00:00Z``; "" for None."""
-    return "" if moment is None else moment.astimezone(timezone.utc).isoformat(timespec="seconds")[:19] + "Z"
+    if moment is None:
+        return ""
+    if moment.tzinfo is not timezone.utc:  # all from the database are in UTC
+        moment = moment.astimezone(timezone.utc)
+    return moment.isoformat(timespec="seconds")[:19] + "Z"
 
 
 def _place(found: Invocation, place: InvocationInstance, encoding: str, output: bool) -> Document:
@@ -245,7 +248,7 @@ def _type(found: Invocation) -> str:
 
 def _parameters(found: Invocation) -> str:
     values: Mapping[str, str] = {key: str(value) for key, value in found.parameters.items()}  # secrets are asterisks
-    return json.dumps(values, ensure_ascii=False, separators=(",", ":"))
+    return ENCODER.encode(values)
 
 
 def _definition(entry: Definition) -> Document:

@@ -5,6 +5,7 @@ Plain HTTP is for this machine only. For a network it needs a certificate, or ``
 
 from __future__ import annotations
 
+import functools
 import ipaddress
 import platform
 import re
@@ -16,6 +17,8 @@ from assist_cli import codes
 from assist_cli.deploy import pki
 from assist_cli.errors import InvalidParameter, UsageError
 from assist_cli.model import endpoint
+
+LONGEST_HOST = 300  # characters of a Host header; a name has at most 253
 
 _LABEL = "[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
 _HOST = re.compile(r"(\[[0-9a-f:.]+\]|[^][:@/]+)(?::[0-9]{0,5})?", re.ASCII)  # the header: a name or address, a port
@@ -115,11 +118,16 @@ def is_ours(host: str, names: Collection[str]) -> bool:
     A page in a browser can only direct a name of its own to this server (DNS rebinding), never an address.
     """
     found = _HOST.fullmatch(host.lower())
-    if found is None:
+    if found is None or len(host) > LONGEST_HOST:
         return False
     name = found[1].strip("[]").rstrip(".")
+    return name in names or _is_address(name) or f"*.{name.partition('.')[2]}" in names
+
+
+@functools.lru_cache(maxsize=64)  # each call has a Host header
+def _is_address(name: str) -> bool:
     try:
         ipaddress.ip_address(name)
     except ValueError:
-        return name in names or f"*.{name.partition('.')[2]}" in names
+        return False
     return True

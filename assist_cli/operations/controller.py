@@ -24,10 +24,18 @@ from assist_cli.store import instances
 from assist_cli.store.database import CONTROLLER_EPOCH, RESTORE, Database, Transaction, open_database
 
 if TYPE_CHECKING:
+    from typing import Concatenate, ParamSpec, TypeVar
+
     from assist_cli.agents.client import Client
+
+    P = ParamSpec("P")
+    T = TypeVar("T")
 
 # Connects to the agent of the instance with this id; the greeting has been exchanged.
 Connect = Callable[[str], Awaitable["Client"]]
+
+# Runs work of a controller in another thread, with a controller for that thread.
+InThread = Callable[["Controller", Callable[["Controller"], Any]], Awaitable[Any]]
 
 # Writes more in the transaction that creates something: gets the new id and the ids of its instances.
 Also = Callable[[Transaction, str, Collection[str]], None]
@@ -60,7 +68,8 @@ class Controller:
     """One controller. The audit log attributes its operations to ``actor``, by default the user of this process.
 
     ``now`` returns the time in UTC, ``elapsed`` the seconds since the boot ``boot``. ``connect`` replaces connecting
-    by address (None: by address). Tests pass their own clocks and shorter ``timeouts``.
+    by address (None: by address). With ``in_thread``, the changes of its event loop are made in other threads. Tests
+    pass their own clocks and shorter ``timeouts``.
     """
 
     def __init__(
@@ -72,6 +81,7 @@ class Controller:
         elapsed: Callable[[], float] = elapsed_seconds,
         boot: str | None = None,
         connect: Connect | None = None,
+        in_thread: InThread | None = None,
         timeouts: Timeouts = DEFAULTS,
     ) -> None:
         self.home: Final = home
@@ -81,6 +91,7 @@ class Controller:
         self.elapsed: Final = elapsed
         self.boot: Final = boot_id() if boot is None else boot
         self.connect: Final = connect
+        self.in_thread: Final = in_thread
         self.timeouts: Final = timeouts
         self.refusals: Final[list[int]] = []  # higher epochs, from agents
         self._contacts: Final[dict[str, Contact]] = {}  # by instance, unwritten
@@ -115,6 +126,16 @@ class Controller:
         """Return the current time on both clocks."""
         return Moment(self.now(), self.elapsed(), self.boot)
 
+    async def change(self, work: Callable[Concatenate[Controller, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run work that changes the database, and return its result when it is committed.
+
+        A commit waits for the disk. In a server it runs in another thread, so that the event loop does not wait.
+        """
+        if self.in_thread is None:
+            return work(self, *args, **kwargs)
+        found: T = await self.in_thread(self, lambda controller: work(controller, *args, **kwargs))
+        return found
+
     def note_contact(
         self, instance_id: str, system: str, enrolment: str = "", facts: Facts = MappingProxyType({})
     ) -> None:
@@ -129,15 +150,23 @@ class Controller:
 
     def write_contacts(self, transaction: Transaction) -> None:
         """Write the contacts that were noted since the last call."""
-        if self._contacts:
-            instances.note_heard(transaction, self._contacts)
-            self._contacts.clear()
+        contacts = {}
+        while self._contacts:  # the event loop may note more at the same time
+            instance_id, contact = self._contacts.popitem()
+            contacts[instance_id] = contact
+        if contacts:
+            instances.note_heard(transaction, contacts)
 
     def settle_contacts(self) -> None:
         """Write the contacts that are still unwritten. Errors are ignored: a lost contact does no harm."""
         if self._contacts:
             with contextlib.suppress(AssistError), self.database.transaction() as transaction:
                 self.write_contacts(transaction)
+
+    async def contacts_settled(self) -> None:
+        """Write them like ``settle_contacts``, from an event loop."""
+        if self._contacts:
+            await self.change(Controller.settle_contacts)
 
     def now_ms(self) -> int:
         """The current time as ids contain it: milliseconds since the epoch."""

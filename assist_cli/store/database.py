@@ -48,10 +48,7 @@ _WRITE_LOCKS: dict[Path, threading.Lock] = {}
 
 
 class FailureContext:
-    """A context that raises the errors of SQLite as errors for the user. It can be used many times.
-
-    It is a class because it surrounds each statement, and a generator takes as long as a small statement.
-    """
+    """A context that raises the errors of SQLite as errors for the user. It can be used many times."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -60,6 +57,11 @@ class FailureContext:
         pass
 
     def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
+        if error is not None:
+            self.explain(error)
+
+    def explain(self, error: BaseException) -> None:
+        """Raise the error for the user, if there is one."""
         if isinstance(error, sqlite3.ProgrammingError | sqlite3.IntegrityError):
             return  # a wrong statement is a bug, and not a failure of the disk
         if isinstance(error, sqlite3.Error):
@@ -81,8 +83,11 @@ class Reader:
 
     def query(self, sql: str, parameters: Sequence[Any] = ()) -> list[sqlite3.Row]:
         """Return all rows. Raises DatabaseFailure."""
-        with self._failures:
+        try:  # a context would take a good part of the time of a small statement
             return self._connection.execute(sql, parameters).fetchall()
+        except Exception as error:
+            self._failures.explain(error)
+            raise
 
     def first(self, sql: str, parameters: Sequence[Any] = ()) -> sqlite3.Row | None:
         """Return the first row, or None. Raises DatabaseFailure."""

@@ -1,11 +1,13 @@
 """The signatures of earlier calls: each call is answered one time, also after a restart of the server.
 
-They have a file of their own. Writes do not wait for the disk: data that the system has survives any end of this
-process, and a call expires a quarter of an hour after it was made. If the file is lost, nothing else is lost.
+They have a file of their own. Nothing waits for the disk: what the system has received survives any end of this
+process, and a call expires a quarter of an hour after it was made. Only a loss of power can damage the file. A damaged
+one is replaced at the next start, and nothing else is lost with it.
 """
 
 from __future__ import annotations
 
+import logging
 import os
 import sqlite3
 import threading
@@ -18,6 +20,8 @@ from assist_cli.store.database import to_ms
 
 PRUNED_EVERY = 1000
 
+log = logging.getLogger(__name__)
+
 
 class Nonces:
     """The file of nonces at ``path``, open for the threads of one server. Raises DatabaseFailure. Close it."""
@@ -27,18 +31,14 @@ class Nonces:
         self._lock = threading.Lock()
         self._added = 0
         try:
-            os.close(open_private(path, os.O_RDWR))
-            self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
             try:
-                self._connection.execute("PRAGMA journal_mode = WAL")
-                self._connection.execute("PRAGMA synchronous = NORMAL")
-                self._connection.execute(
-                    "CREATE TABLE IF NOT EXISTS nonces (digest BLOB PRIMARY KEY, expires INTEGER) WITHOUT ROWID"
-                )
-            except BaseException:
-                self._connection.close()
-                raise
-        except (OSError, sqlite3.Error) as error:
+                self._connection = _opened(path)
+            except _Damaged as error:
+                log.warning("replacing the damaged file '%s': %s", path, error)
+                for suffix in ("", "-wal", "-shm"):
+                    path.with_name(path.name + suffix).unlink(missing_ok=True)
+                self._connection = _opened(path)
+        except (OSError, sqlite3.Error, _Damaged) as error:
             raise self._failure(error) from error
 
     def add(self, digest: bytes, expires: datetime, now: datetime) -> bool:
@@ -64,3 +64,26 @@ class Nonces:
             f"cannot use the file '{self._path}': {error}",
             hint="stop the server and remove the file; it is created again",
         )
+
+
+class _Damaged(Exception):
+    """The file is not a whole database."""
+
+
+def _opened(path: Path) -> sqlite3.Connection:
+    """Open the file; create it if necessary. Raises OSError, sqlite3.Error, _Damaged."""
+    os.close(open_private(path, os.O_RDWR))
+    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    try:
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = OFF")
+        (state,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+        if state != "ok":
+            raise _Damaged(state)
+        connection.execute("CREATE TABLE IF NOT EXISTS nonces (digest BLOB PRIMARY KEY, expires INTEGER) WITHOUT ROWID")
+    except BaseException as error:
+        connection.close()
+        if type(error) is sqlite3.DatabaseError:  # not one of its classes, such as that of a full disk
+            raise _Damaged(str(error)) from error
+        raise
+    return connection

@@ -224,13 +224,22 @@ def is_of_file(reader: Reader, record_id: str) -> bool:
     return reader.first(query, [record_id]) is not None
 
 
-def unsettled(reader: Reader, *, invocation_id: str | None = None) -> dict[str, list[Record]]:
+def unsettled(
+    reader: Reader, *, invocation_id: str | None = None, attended: Collection[str] = ()
+) -> dict[str, list[Record]]:
     """Return the records that may still change, by invocation: all open ones, or those of one invocation.
 
-    For one invocation, these include the ones that were closed as unanswered.
+    The open ones are without those that run and whose ids are ``attended``. For one invocation, these include the ones
+    that were closed as unanswered.
     """
     if invocation_id is None:
-        rows = reader.query("SELECT * FROM records WHERE status IN ('Running', 'Stopping')")
+        rows = reader.query(
+            """
+            SELECT * FROM records WHERE status IN ('Running', 'Stopping')
+                AND (status = 'Stopping' OR id NOT IN (SELECT value FROM json_each(?)))
+            """,
+            [json.dumps(list(attended))],
+        )
     else:
         rows = reader.query(
             """

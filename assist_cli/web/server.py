@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 
 
 @contextlib.asynccontextmanager
-async def service(place: HttpEndpoint, controller: Controller) -> AsyncIterator[None]:
+async def service(place: HttpEndpoint, controller: Controller, controllers: Controllers) -> AsyncIterator[None]:
     """The console as a service of the server (operations.server), until the block ends.
 
     Raises Conflict if it cannot listen, FileFailure for a certificate, DatabaseFailure.
@@ -32,8 +32,6 @@ async def service(place: HttpEndpoint, controller: Controller) -> AsyncIterator[
     timeouts = controller.timeouts.api
     async with contextlib.AsyncExitStack() as stack:
         work = await stack.enter_async_context(background(controller))
-        controllers = Controllers(controller.home, controller.timeouts)
-        stack.callback(controllers.close)
         threads = stack.enter_context(ThreadPoolExecutor(THREADS, thread_name_prefix="console"))
         names = frozenset(place.host_names())
         most = min(CONNECTIONS, concurrency.connections() // 4)

@@ -41,7 +41,7 @@ def test_an_invocation_is_read_one_time_to_send_all_its_records(home: Path) -> N
 
     async def story() -> None:
         pool, writer = ConnectionPool(controller), BatchWriter(controller)
-        deliverer = Deliverer(controller, token, writer, pool, Failures(controller))
+        deliverer = Deliverer(controller, token, writer, pool, Failures())
         request = RunRequest(b"true", targets=Selection(everything=True))
         with recording.recorded(controller, request, token=token) as run:
             pass

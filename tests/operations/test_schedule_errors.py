@@ -117,7 +117,7 @@ def test_a_server_starts_with_an_unreadable_schedule(world: World, step: float) 
         world.use_timeouts(QUICK)
         async with world.serving(killed=True) as server:
             world.skip(10)
-            server.turn()
+            await server.turn()
         execute(world, WRONG["zone"][0], bad)
         world.step(step)
         async with world.agents(), world.serving() as server:

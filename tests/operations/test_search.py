@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
+import threading
 from datetime import timedelta
 from pathlib import Path
 
@@ -215,7 +215,7 @@ def test_the_server_prunes_after_half_a_year(controller: Controller, web: list[I
     run(controller, web, ["old"] * 3)
     for days, left in ((179, 1), (2, 0)):
         clock.forward(days * 86_400)
-        asyncio.run(cleaner.prune_history(controller))
+        cleaner.prune_history(controller, threading.Event())
         assert len(listing.summaries(controller.database, None)) == left
 
 

@@ -89,7 +89,7 @@ def test_an_unsent_record_of_a_server_is_sent_by_the_next(world: World) -> None:
         async with world.serving(killed=True) as server:
             world.step(10)
             world.elapsed += 10
-            server.turn()  # written; its delivery has not started yet
+            await server.turn()  # written; its delivery has not started yet
         assert world.outcomes(made) == ["Pending"]
         async with world.agents(), world.serving():
             await world.forward(2)
@@ -105,7 +105,7 @@ def test_a_late_record_is_closed_and_never_sent(world: World) -> None:
         async with world.serving(killed=True) as server:
             world.step(10)
             world.elapsed += 10
-            server.turn()
+            await server.turn()
         async with world.agents():
             await world.forward(7)
             async with world.serving():

@@ -88,7 +88,7 @@ class History:
         async def life() -> None:
             await server.begin()
             while process.alive and server.failure is None:
-                await asyncio.sleep(min(max(server.turn(), 0.01), process.controller.timeouts.server.tick))
+                await asyncio.sleep(min(max(await server.turn(), 0.01), process.controller.timeouts.server.tick))
 
         async def ends() -> None:
             try:

@@ -295,11 +295,11 @@ def test_another_server_of_the_same_home_ends_in_its_next_turn(world: World) -> 
         async with world.agents(), world.serving() as server:
             await world.forward(11)
             lease.take(world.controller, "0123456789abcdef", take_over=True)
-            server.turn()
+            await server.turn()
             assert isinstance(server.failure, Conflict)
             assert "another one has taken over this home" in str(server.failure)
             world.skip(10)
-            server.turn()
+            await server.turn()
         assert len(world.arrivals.of(made)) == 1
 
     asyncio.run(story())

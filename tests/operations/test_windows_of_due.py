@@ -66,7 +66,7 @@ def over_kills(home: Path, rounds: int, seed: int) -> Counter[SlotOutcome]:
                     if chance.random() < 0.5:
                         # written, and not a byte sent: it dies before any other task runs
                         world.skip(chance.uniform(0, 12))
-                        server.turn()
+                        await server.turn()
                 world.skip(chance.choice((0, 0, 1, 4, 9, 70, 700)) * chance.random())
             begin = world.wall
             async with world.serving():

@@ -19,7 +19,7 @@ from assist_cli.model.instance import Instance
 from assist_cli.model.schedule import KEEP, Missed, Slot, Timing
 from assist_cli.model.target import Selection
 from assist_cli.model.timeouts import Timeouts
-from assist_cli.operations.controller import Controller
+from assist_cli.operations.controller import Controller, Controllers
 from assist_cli.operations.fleet.pool import ConnectionPool
 from assist_cli.operations.runs import recording
 from assist_cli.operations.runs.plans import RunRequest
@@ -27,6 +27,7 @@ from assist_cli.operations.runs.senders import sender
 from assist_cli.operations.server import lease, restore, schedules, takeover
 from assist_cli.operations.server.clock import Clock
 from assist_cli.operations.server.server import Server
+from assist_cli.operations.server.threads import with_threads
 from assist_cli.paths import Home
 from assist_cli.store import instances
 from assist_cli.store.database import Database, open_database
@@ -106,16 +107,24 @@ class World:
             yield
 
     @contextlib.asynccontextmanager
-    async def serving(self, *, killed: bool = False, take_over: bool = False) -> AsyncIterator[Server]:
+    async def serving(
+        self, *, killed: bool = False, take_over: bool = False, threaded: bool = False
+    ) -> AsyncIterator[Server]:
         """Run a server during the block; at its end it shuts down, or dies as by SIGKILL.
 
-        One that is to ``take_over`` greets the agents first.
+        One that is to ``take_over`` greets the agents first. One that is ``threaded`` makes its changes in threads, as
+        ``assist serve`` does; a change in its event loop fails.
         """
-        with sender(self.controller.home) as token:
+        with sender(self.controller.home) as token, contextlib.ExitStack() as stack:
             lease.take(self._servers, token, take_over=take_over)
             if take_over:
                 await self.greet(all_of_them=True)
-            self.server = server = Server(self._servers, token, Clock(self.controller.now, lambda: self.elapsed))
+            controller = self._servers
+            if threaded:
+                controllers = stack.enter_context(contextlib.closing(Controllers(controller.home)))
+                controller = stack.enter_context(with_threads(controller, controllers))
+                stack.enter_context(_unchangeable(controller.database))
+            self.server = server = Server(controller, token, Clock(self.controller.now, lambda: self.elapsed))
             await server.begin()
             try:
                 yield server
@@ -125,6 +134,7 @@ class World:
                     await server.cancel()
                 else:
                     await server.shut_down()
+                    stack.close()
                     lease.release(self._servers, token)
 
     async def greet(self, *, all_of_them: bool) -> None:
@@ -142,7 +152,7 @@ class World:
             wait = GUARD
             for world in (self, *others):
                 if world.server is not None:
-                    wait = min(wait, world.server.turn())
+                    wait = min(wait, await world.server.turn())
                     await world.settle()
             left = end - self.elapsed
             if left <= 0:
@@ -186,6 +196,16 @@ class World:
     def _pass(self, seconds: float) -> None:
         self.elapsed += seconds
         self.wall += timedelta(seconds=seconds)
+
+
+@contextlib.contextmanager
+def _unchangeable(database: Database) -> Iterator[None]:
+    """Refuse changes over this connection."""
+    database.query("PRAGMA query_only = ON")
+    try:
+        yield
+    finally:
+        database.query("PRAGMA query_only = OFF")
 
 
 @dataclass

@@ -250,7 +250,7 @@ async def upgrade_all(
     for outcome in outcomes:
         if outcome.error is None and (rotate or outcome.before != outcome.after):
             detail = f"agent {outcome.before} to {outcome.after}" + (", new key" if rotate else "")
-            _note(controller, "instance.upgrade", outcome.instance, detail)
+            await controller.change(_note, "instance.upgrade", outcome.instance, detail)
     return outcomes
 
 

@@ -27,7 +27,7 @@ from assist_cli import __version__
 from assist_cli.errors import Conflict, FileFailure
 from assist_cli.model.schedule import SlotOutcome
 from assist_cli.model.status import InvokeStatus
-from assist_cli.operations.controller import Controller, open_controller
+from assist_cli.operations.controller import Controller, Controllers, open_controller
 from assist_cli.operations.observe.expiry import expiries
 from assist_cli.operations.observe.overview import Watch
 from assist_cli.paths import Home
@@ -39,7 +39,7 @@ log = logging.getLogger(__name__)
 
 
 @contextlib.asynccontextmanager
-async def service(host: str, port: int, controller: Controller) -> AsyncIterator[None]:
+async def service(host: str, port: int, controller: Controller, _: Controllers) -> AsyncIterator[None]:
     """Serve the metrics at ``http://host:port/metrics`` until the end of the block. Raises Conflict."""
     watch = Watch(controller)
     registry = CollectorRegistry()

@@ -196,7 +196,7 @@ class Watch:
             began = time.process_time()
             await self.ask()
             if number % WRITE_ROUNDS == 0:
-                self._controller.settle_contacts()
+                await self._controller.contacts_settled()
             await asyncio.sleep(max(pause, PAUSE_FACTOR * (time.process_time() - began)))
 
     async def ask(self) -> None:

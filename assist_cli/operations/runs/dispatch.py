@@ -248,7 +248,7 @@ class _Dispatch:
         try:
             await self._with_live_view(self._in_waves(self._invocation.instances, follow=follow))
         finally:
-            self._writer.write_accepted()
+            await self._writer.write_accepted()
 
     async def rest(self) -> None:
         """Send the unsent records, and follow the others."""
@@ -275,7 +275,7 @@ class _Dispatch:
         try:
             await self._with_live_view(_together(*map(self._follow, self._invocation.instances)))
         finally:
-            self._writer.write_accepted()
+            await self._writer.write_accepted()
 
     async def _with_live_view(self, work: Awaitable[None]) -> None:
         """Run ``work``. Meanwhile a live listener can redraw and receives its keyboard input."""

@@ -46,4 +46,4 @@ async def reconcile_all(controller: Controller, found: Iterable[Record]) -> None
                     answer = Answer(Heard.SILENT)
 
     await concurrency.each(list(by_instance.values()), reconcile_instance)
-    writer.write_accepted()
+    await writer.write_accepted()

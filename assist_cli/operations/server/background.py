@@ -14,10 +14,12 @@ from collections.abc import AsyncIterator, Coroutine, Sequence
 from typing import Any
 
 from assist_cli.errors import AssistError
+from assist_cli.model.access import AccessKey
 from assist_cli.model.instance import LOCAL
 from assist_cli.model.invocation import Invocation
 from assist_cli.model.rollout import AT_ONCE, Rollout
 from assist_cli.model.target import Selection
+from assist_cli.operations.access import accesskeys
 from assist_cli.operations.controller import Controller
 from assist_cli.operations.fleet import deployment, instances
 from assist_cli.operations.fleet.pool import ConnectionPool
@@ -39,6 +41,7 @@ class Background:
         self._pool = ConnectionPool(controller, keeps_idle=False)
         self._loop = asyncio.get_running_loop()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._used: set[str] = set()  # keys whose last use is being written
 
     def take(self, invocation: Invocation, rollout: Rollout = AT_ONCE) -> None:
         """Send an invocation that was recorded with this token, and follow it to its end."""
@@ -54,12 +57,24 @@ class Background:
         """Upgrade the agents of these instances. The agent of this machine has this version already."""
         self._schedule(f"upgrading {count(len(instance_ids), 'agent')}", self._upgrade(tuple(instance_ids)))
 
+    def note_used(self, key: AccessKey) -> None:
+        """Write the time of last use of a key. A call does not wait for it."""
+        if key.id not in self._used:
+            self._used.add(key.id)
+            self._schedule(f"noting the use of {key.id}", self._note_used(key))
+
     async def close(self) -> None:
         """Cancel all work. Scripts continue on the agents, and are reconciled later."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._pool.close()
+
+    async def _note_used(self, key: AccessKey) -> None:
+        try:
+            await self._controller.change(accesskeys.note_used, key)
+        finally:
+            self._used.discard(key.id)
 
     async def _upgrade(self, instance_ids: tuple[str, ...]) -> None:
         known = instances.listing(self._controller, Selection(instance_ids))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import threading
 
 from assist_cli.errors import AssistError
 from assist_cli.operations.controller import Controller
@@ -18,21 +19,31 @@ log = logging.getLogger(__name__)
 
 async def keep_clean(controller: Controller) -> None:
     """Prune all schedules periodically, and the whole history in the first round of each day."""
-    timeouts = controller.timeouts.server
+    ending = threading.Event()
     rounds = 0
-    while True:
-        await asyncio.sleep(timeouts.cleaning)
-        try:
-            for invocation_id in schedules.ids(controller.database):
-                prune_schedule(controller, invocation_id)
-                await asyncio.sleep(timeouts.breath)
-            with controller.database.transaction() as transaction:
-                queue.clean(transaction)
-            if rounds % ROUNDS_A_DAY == 0:
-                await prune_history(controller)
-            rounds += 1
-        except AssistError as error:
-            log.error("%s", error)
+    try:
+        while True:
+            await asyncio.sleep(controller.timeouts.server.cleaning)
+            try:
+                await controller.change(clean, ending, with_history=rounds % ROUNDS_A_DAY == 0)
+                rounds += 1
+            except AssistError as error:
+                log.error("%s", error)
+    finally:
+        ending.set()
+
+
+def clean(controller: Controller, ending: threading.Event, *, with_history: bool) -> None:
+    """Prune all schedules and, if wanted, the history, with a pause after each step; stop when it is ``ending``."""
+    breath = controller.timeouts.server.breath
+    for invocation_id in schedules.ids(controller.database):
+        prune_schedule(controller, invocation_id)
+        if ending.wait(breath):
+            return
+    with controller.database.transaction() as transaction:
+        queue.clean(transaction)
+    if with_history:
+        prune_history(controller, ending)
 
 
 def prune_schedule(controller: Controller, invocation_id: str) -> None:
@@ -47,7 +58,8 @@ def prune_schedule(controller: Controller, invocation_id: str) -> None:
         slots.prune(transaction, invocation_id, schedule.keep)
 
 
-async def prune_history(controller: Controller) -> None:
+def prune_history(controller: Controller, ending: threading.Event) -> None:
     """Prune the invocations beyond the retention of the history, step by step, with a pause after each."""
     for _ in prune.steps(controller, prune.limit(controller, older_than=prune.KEPT)):
-        await asyncio.sleep(controller.timeouts.server.breath)
+        if ending.wait(controller.timeouts.server.breath):
+            return

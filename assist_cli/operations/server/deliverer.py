@@ -41,7 +41,7 @@ class Deliverer:
         self._unaccepted.add(record_id)
         task = asyncio.get_running_loop().create_task(self._carry(due))
         self.under_way[record_id] = task
-        task.add_done_callback(lambda done: self._done(due, done))
+        task.add_done_callback(lambda _: self._done(record_id))
 
     def unaccepted(self) -> list[asyncio.Task[None]]:
         """The tasks whose record is not known to be accepted by its agent."""
@@ -54,17 +54,23 @@ class Deliverer:
             task.cancel()
         return tasks
 
-    def _done(self, due: DueRecord, task: asyncio.Task[None]) -> None:
-        record_id = due.record.id
+    def _done(self, record_id: str) -> None:
         self._unaccepted.discard(record_id)
         self.under_way.pop(record_id, None)
-        if not task.cancelled() and (error := task.exception()) is not None:
-            log.error("cannot deliver record %s: %s", record_id, error, exc_info=not isinstance(error, AssistError))
-            if isinstance(error, Exception) and not isinstance(error, DatabaseFailure):
-                with contextlib.suppress(DatabaseFailure):  # the error is in the log
-                    self._failures.note(due.invocation.id, error)
 
     async def _carry(self, due: DueRecord) -> None:
+        """Deliver a record, and follow it to its end. An error is noted at its schedule."""
+        try:
+            await self._deliver(due)
+        except Exception as error:
+            is_bug = not isinstance(error, AssistError)
+            log.error("cannot deliver record %s: %s", due.record.id, error, exc_info=is_bug)
+            if not isinstance(error, DatabaseFailure):
+                with contextlib.suppress(DatabaseFailure):  # the error is in the log
+                    await self._note(due, error)
+
+    async def _deliver(self, due: DueRecord) -> None:
+        prepared = _Prepared(self._controller, due)
         async with self._pool.connection(due.instance.instance_id) as connection:
             worker = RecordWorker(
                 self._controller,
@@ -72,31 +78,46 @@ class Deliverer:
                 connection,
                 due.record,
                 token=self._token,
-                delivery=self._delivery(due),
+                delivery=Delivery(due.invocation.timeout, prepared.request, due=due.when, noted=due.noted),
             )
             outcome = await worker.send()
             self._unaccepted.discard(due.record.id)
+            if prepared.error is not None:
+                await self._note(due, prepared.error)
+            elif prepared.is_ready and self._failures.has(due.invocation.id):
+                await self._controller.change(self._failures.clear, due.invocation.id)
             if outcome is None:
                 await worker.finish()
             elif outcome.status is InvocationStatus.FAILED and not outcome.accepted:
                 name = due.instance.instance_name
                 log.warning("%s: not delivered to %s: %s", due.invocation.id, name, outcome.error_info)
 
-    def _delivery(self, due: DueRecord) -> Delivery:
-        def prepare() -> Request:
-            try:
-                _, params = payload.request(due.with_secrets(), due.instance, self._controller.region)
-            except AssistError as error:
-                self._failures.note(due.invocation.id, error)
-                raise
-            except Exception as error:  # a bug; its text may contain values of parameters
-                bug = InternalError(
-                    f"cannot prepare the request of {due.invocation.id}: {type(error).__name__}",
-                    hint=f"assist invocation show {due.invocation.id} shows its script and parameters",
-                )
-                self._failures.note(due.invocation.id, bug)
-                raise bug from error
-            self._failures.clear(due.invocation.id)
-            return lambda client: client.run(params, Portion.ENDS)
+    async def _note(self, due: DueRecord, error: Exception) -> None:
+        await self._controller.change(self._failures.note, due.invocation.id, error)
 
-        return Delivery(due.invocation.timeout, prepare, due=due.when, noted=due.noted)
+
+class _Prepared:
+    """The request of a record: whether it could be made, and the ``error`` if not."""
+
+    def __init__(self, controller: Controller, due: DueRecord) -> None:
+        self._controller = controller
+        self._due = due
+        self.is_ready = False
+        self.error: AssistError | None = None
+
+    def request(self) -> Request:
+        """Return the request. Raises AssistError."""
+        due = self._due
+        try:
+            _, params = payload.request(due.with_secrets(), due.instance, self._controller.region)
+        except AssistError as error:
+            self.error = error
+            raise
+        except Exception as error:  # a bug; its text may contain values of parameters
+            self.error = InternalError(
+                f"cannot prepare the request of {due.invocation.id}: {type(error).__name__}",
+                hint=f"assist invocation show {due.invocation.id} shows its script and parameters",
+            )
+            raise self.error from error
+        self.is_ready = True
+        return lambda client: client.run(params, Portion.ENDS)

@@ -125,8 +125,8 @@ class Enroller:
             found = Found(**state)
             rotate = replaces is not None and found.instance == replaces
             found = replace(found, instance=None) if rotate else found
-            admitted = enrolments.admit(
-                controller, enrolment_id, hello["token"], machine, found, hello["hostname"], hello["name"]
+            admitted = await controller.change(
+                enrolments.admit, enrolment_id, hello["token"], machine, found, hello["hostname"], hello["name"]
             )
             made = await self._install(stream, enrolment_id, hello["token"], admitted, found.home, proxy, rotate=rotate)
             notes = [*deployment.notes(found), *_name_note(made, hello["name"])]
@@ -178,7 +178,7 @@ class Enroller:
                 "file again",
                 code=error.code,
             ) from error
-        made = enrolments.register(controller, known, admitted, greeting)
+        made = await controller.change(enrolments.register, known, admitted, greeting)
         log.info("enrolled %s (%s) by %s, host %s", made.name, made.id, enrolment_id, stream.place)
         return made
 

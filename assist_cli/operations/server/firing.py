@@ -110,10 +110,10 @@ def fire(controller: Controller, token: str, failures: Failures, due: Sequence[s
             _write(_Firing(controller, transaction, token, moment), unchanged, fired, failed)
     for invocation_id, error in failed.items():
         fired.upcoming[invocation_id] = to_ms(now + RETRY)
-        failures.note(invocation_id, error)
+        failures.note(controller, invocation_id, error)
     for schedule, turn in turns:
         if turn.fires is None and schedule.invocation_id not in failed:
-            failures.clear(schedule.invocation_id)  # without a delivery, nothing else clears it
+            failures.clear(controller, schedule.invocation_id)  # without a delivery, nothing else clears it
     return fired
 
 
@@ -139,7 +139,7 @@ def take_up(controller: Controller, token: str, failures: Failures, now: datetim
                 with isolated(failed, each.invocation_id), transaction.part():
                     found += _adopted(controller, transaction, token, each, patience[each.record.id], now)
     for invocation_id, error in failed.items():
-        failures.note(invocation_id, error)
+        failures.note(controller, invocation_id, error)
     return found
 
 

@@ -56,7 +56,7 @@ class QueueDelivery:
         while True:
             await periodic.pause(self._timeouts.queue_look)
             try:
-                self.look()
+                await self.look()
             except AssistError as error:
                 log.error("%s", error)
 
@@ -71,12 +71,12 @@ class QueueDelivery:
         tried: set[str] = set()
         while not stopped.is_set() and loop.time() < end:
             before = len(tried)
-            self.look(tried)
+            await self.look(tried)
             if len(tried) == before and not self._instances and not self._undelivered:
                 return
             await asyncio.sleep(self._timeouts.arrival)
 
-    def look(self, tried: set[str] | None = None) -> None:
+    async def look(self, tried: set[str] | None = None) -> None:
         """Start the delivery to the instances that are due for a retry, and close expired records.
 
         With ``tried`` all instances are due that are not in it; those that are tried now are added to it.
@@ -86,10 +86,10 @@ class QueueDelivery:
         busy = self._busy()
         if busy is None:
             return
+        await self._controller.contacts_settled()  # ``due`` reads them
         for each in queue.expired(database, now):
             if self._is_free(each, busy):
                 self._begin(each.record.id, self._close(each))
-        self._controller.settle_contacts()  # ``due`` reads them
         for instance_id, heard in queue.due(database, now, pause, busy).items():
             if tried is not None and instance_id in tried:
                 continue
@@ -149,19 +149,19 @@ class QueueDelivery:
                     await asyncio.gather(*(self._writer.enqueue(each.record.id, answer.why) for each in several))
                     return  # any other error is an outcome, and the delivery of each record writes it
             for each in several:
-                if self._adopt(each):
-                    sent = asyncio.Event()
-                    self._begin(each.record.id, self._carry(each, sent))
-                    with contextlib.suppress(asyncio.TimeoutError):
-                        await asyncio.wait_for(sent.wait(), self._timeouts.queue_turn)
+                with contextlib.suppress(asyncio.TimeoutError):
+                    await asyncio.wait_for(self._start(each).wait(), self._timeouts.queue_turn)
 
-    def _adopt(self, each: QueuedRecord) -> bool:
-        """Become the sender of a record. Return False if it is not queued any more."""
-        with self._controller.database.transaction() as transaction:
-            return queue.adopt(transaction, each.record.id, self._token)
+    def _start(self, each: QueuedRecord) -> asyncio.Event:
+        """Start the delivery of a record. The event is set when it has succeeded or failed."""
+        sent = asyncio.Event()
+        self._begin(each.record.id, self._carry(each, sent)).add_done_callback(lambda _: sent.set())
+        return sent
 
     async def _carry(self, each: QueuedRecord, sent: asyncio.Event) -> None:
-        """Deliver a record and follow it to its end. ``sent`` is set after its delivery has succeeded or failed."""
+        """Deliver a record and follow it to its end, unless it is not queued any more. Set ``sent`` in between."""
+        if not await self._controller.change(_adopt, each.record.id, self._token):
+            return
         record = each.record._replace(sender=self._token)
         async with self._pool.connection(record.instance_id) as connection:
             worker = RecordWorker(
@@ -172,11 +172,9 @@ class QueueDelivery:
                 token=self._token,
                 delivery=self._delivery(each, record),
             )
-            try:
-                outcome = await worker.send()
-            finally:
-                sent.set()
-                self._undelivered.discard(record.id)
+            outcome = await worker.send()
+            sent.set()
+            self._undelivered.discard(record.id)
             if worker.is_queued:
                 return
             if outcome is None or outcome.accepted:
@@ -215,11 +213,12 @@ class QueueDelivery:
         if outcome is not None and not outcome.accepted:
             log.warning("%s: expired for %s: %s", each.invocation_id, each.instance_name, outcome.error_info)
 
-    def _begin(self, record_id: str, work: Coroutine[Any, Any, None]) -> None:
+    def _begin(self, record_id: str, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.get_running_loop().create_task(work)
         self.under_way[record_id] = task
         self._undelivered.add(record_id)
         task.add_done_callback(lambda done: self._done(record_id, done))
+        return task
 
     def _done(self, record_id: str, task: asyncio.Task[None]) -> None:
         self.under_way.pop(record_id, None)
@@ -246,3 +245,9 @@ class QueueDelivery:
         log.error("cannot %s: %s", what, error, exc_info=not isinstance(error, AssistError))
         if record_id is not None and not isinstance(error, AssistError):
             self._failed.add(record_id)
+
+
+def _adopt(controller: Controller, record_id: str, token: str) -> bool:
+    """Become the sender of a record. Return False if it is not queued any more."""
+    with controller.database.transaction() as transaction:
+        return queue.adopt(transaction, record_id, token)

@@ -87,7 +87,7 @@ def _set(
                     if schedules.set_next(transaction, moved, due):
                         _miss(transaction, schedule, due, now)
     for invocation_id, error in failed.items():
-        failures.note(invocation_id, error)
+        failures.note(controller, invocation_id, error)
 
 
 def _miss(transaction: Transaction, schedule: Schedule, due: datetime | None, now: datetime) -> None:

@@ -65,7 +65,8 @@ class Recovery:
 
         ``held`` has the times until which the server holds back its own records, by record id.
         """
-        found = records.unsettled(self._controller.database)
+        attended = {*held, *self._deliverer.under_way, *self.under_way, *self._failed}
+        found = records.unsettled(self._controller.database, attended=attended)
         living: dict[str, Sender] = {}
         others = False
         moment = self._controller.moment()

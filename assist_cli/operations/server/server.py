@@ -2,7 +2,8 @@
 
 It sleeps until the next due time, at most for one tick. Each tick checks if the clock was set and if another process
 has changed the database. Both checks are cheap. Slow work has its own tasks: one for each fired record
-(``deliverer``), and one for each open record without a live sender (``recovery``).
+(``deliverer``), and one for each open record without a live sender (``recovery``). All changes of the database are made
+in ``threads``: the loop never waits for a commit.
 
 Other services can run in the same loop, see ``Service``.
 """
@@ -23,7 +24,7 @@ from datetime import datetime, timedelta
 
 from assist_cli.errors import AssistError, Conflict
 from assist_cli.operations import periodic
-from assist_cli.operations.controller import Controller
+from assist_cli.operations.controller import Controller, Controllers
 from assist_cli.operations.fleet.pool import ConnectionPool
 from assist_cli.operations.notify import wishes
 from assist_cli.operations.runs.batch_writer import BatchWriter
@@ -35,6 +36,7 @@ from assist_cli.operations.server.deliverer import Deliverer
 from assist_cli.operations.server.failures import Failures
 from assist_cli.operations.server.queue import QueueDelivery
 from assist_cli.operations.server.recovery import Recovery
+from assist_cli.operations.server.threads import with_threads
 from assist_cli.store import schedules
 from assist_cli.store.database import to_ms
 
@@ -42,9 +44,10 @@ BATCH = 250  # schedules that are fired in one transaction, which blocks other w
 
 log = logging.getLogger(__name__)
 
-# A service that runs in the loop of the server, such as the HTTP API: a function that returns an asynchronous context
-# manager. It is entered after the lease is taken, and exited before the lease is released.
-Service = Callable[[Controller], AbstractAsyncContextManager[object]]
+# A service that runs in the loop of the server, such as the HTTP API: a function of the controller of the loop, and of
+# those for threads of the service. It returns an asynchronous context manager, which is entered after the lease is
+# taken, and exited before the lease is released.
+Service = Callable[[Controller, Controllers], AbstractAsyncContextManager[object]]
 
 
 def serve(
@@ -66,13 +69,16 @@ def serve(
 
 
 async def _serve(controller: Controller, token: str, once: bool, services: Sequence[Service], take_over: bool) -> None:
-    server = Server(controller, token, takes_over=take_over)
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, server.stop, number)
     async with contextlib.AsyncExitStack() as stack:
+        controllers = Controllers(controller.home, controller.timeouts)
+        stack.callback(controllers.close)
+        controller = stack.enter_context(with_threads(controller, controllers))
+        server = Server(controller, token, takes_over=take_over)
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, server.stop, number)
         for service in services:
-            await stack.enter_async_context(service(controller))
+            await stack.enter_async_context(service(controller, controllers))
         await (server.once() if once else server.run())
 
 
@@ -93,7 +99,7 @@ class Server:
         self._changes = -1
         self._writer = BatchWriter(controller)
         self._pool = ConnectionPool(controller)
-        self._failures = Failures(controller)
+        self._failures = Failures()
         self._deliverer = Deliverer(controller, token, self._writer, self._pool, self._failures)
         self.queue = QueueDelivery(controller, token, self._writer, self._pool)
         self._recovery = Recovery(controller, token, self._writer, self._pool, self._deliverer)
@@ -129,8 +135,11 @@ class Server:
                 )
             ]
             try:
+                loop, tick = asyncio.get_running_loop(), 0.0
                 while not self._stopped.is_set():
-                    await self._pause(min(self.turn(), periodic.until_next(self._timeouts.tick)))
+                    if is_tick := loop.time() >= tick:
+                        tick = loop.time() + periodic.until_next(self._timeouts.tick)
+                    await self._pause(min(await self.turn(looks=is_tick), tick - loop.time()))
             finally:
                 for duty in duties:
                     duty.cancel()
@@ -147,9 +156,9 @@ class Server:
                 greeting = takeover.greet(self._controller, self._pool, all_of_them=self._takes_over)
                 await asyncio.wait_for(greeting, None if self._takes_over else self._timeouts.first_scan)
             await self.begin()
-            self.turn()
+            await self.turn()
             while not self._stopped.is_set() and self._is_due():
-                self.turn()
+                await self.turn()
             await self.queue.try_all(self._timeouts.leave, self._stopped)
         finally:
             await self.shut_down()
@@ -159,9 +168,10 @@ class Server:
     async def begin(self) -> None:
         """Adopt and recover the open records of dead processes, and read the schedules."""
         now, _ = self._clock.read()
-        self._failures.clear_all()
-        realign.at_start(self._controller, self._token, self._failures, now)
-        self._deliver(firing.take_up(self._controller, self._token, self._failures, now), now)
+        change = self._controller.change
+        await change(self._failures.clear_all)
+        await change(realign.at_start, self._token, self._failures, now)
+        self._deliver(await change(firing.take_up, self._token, self._failures, now), now)
         self._notice_changes()
         # records that ended while the server was down must not count as still in progress
         await self._recovery.settled(self._timeouts.first_scan)
@@ -172,7 +182,7 @@ class Server:
         end = loop.time() + self._timeouts.leave
         while (waiting := self._deliverer.unaccepted()) and loop.time() < end:
             await asyncio.wait(waiting, timeout=self._timeouts.arrival)
-        self._writer.write_accepted()
+        await self._writer.write_accepted()
         await self.cancel()
         log.info("shut down")
 
@@ -188,14 +198,18 @@ class Server:
         """The records that it is delivering or following."""
         return self._deliverer.under_way
 
-    def turn(self) -> float:
-        """Do the work that is due now. Returns the seconds until more is due."""
+    async def turn(self, *, looks: bool = True) -> float:
+        """Do the work that is due now; with ``looks``, notice first what others have changed.
+
+        Returns the seconds until more is due.
+        """
         try:
             now, step = self._clock.read()
             if step:
-                self._take_step(now, step)
-            self._notice_changes()
-            return self._fire(now)
+                await self._take_step(now, step)
+            if looks:
+                self._notice_changes()
+            return await self._fire(now)
         except Conflict as error:  # another server has the lease, or the database is too new
             self.failure = error
             self.stop()
@@ -229,21 +243,24 @@ class Server:
         first = self._agenda.first()
         return first is not None and first <= to_ms(self._controller.now())
 
-    def _fire(self, now: datetime) -> float:
+    async def _fire(self, now: datetime) -> float:
         """Fire what is due. Returns the seconds until more is due.
 
-        All of it is written before the loop runs other tasks: firing has priority over results.
+        All of it is written before the first is delivered: firing has priority over results.
         """
+        deliveries: list[firing.DueRecord] = []
         while due := self._agenda.due(to_ms(now), BATCH):
             try:
-                fired = firing.fire(self._controller, self._token, self._failures, due, now)
+                fired = await self._controller.change(firing.fire, self._token, self._failures, due, now)
             except BaseException:
                 for invocation_id in due:
                     self._agenda.put(invocation_id, to_ms(now))
+                self._deliver(deliveries, now)
                 raise
             for invocation_id, upcoming in fired.upcoming.items():
                 self._agenda.put(invocation_id, upcoming)
-            self._deliver(fired.deliveries, now)
+            deliveries += fired.deliveries
+        self._deliver(deliveries, now)
         while self._held and self._held[0][0] <= to_ms(now):
             self._deliverer.carry(heapq.heappop(self._held)[2])
         coming = [due for due, _, _ in self._held[:1]]
@@ -259,10 +276,10 @@ class Server:
             else:
                 heapq.heappush(self._held, (to_ms(delivery.when), delivery.record.id, delivery))
 
-    def _take_step(self, now: datetime, step: timedelta) -> None:
+    async def _take_step(self, now: datetime, step: timedelta) -> None:
         """Realign due times after the clock was set: only schedules by the time of day follow it."""
         log.warning("the clock was set by %+.1f s", step.total_seconds())
-        realign.after_step(self._controller, self._token, self._failures, now, step)
+        await self._controller.change(realign.after_step, self._token, self._failures, now, step)
         self._held = [
             (to_ms(each.when + step), record_id, replace(each, when=each.when + step))
             for _, record_id, each in self._held
@@ -293,7 +310,7 @@ class Server:
         while True:
             await asyncio.sleep(self._timeouts.renewal)
             try:
-                lease.renew(self._controller, self._token)
+                await self._controller.change(lease.renew, self._token)
             except Conflict as error:
                 self.failure = error
                 self.stop()

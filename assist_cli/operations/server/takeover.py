@@ -114,7 +114,7 @@ async def greet(controller: Controller, pool: ConnectionPool, *, all_of_them: bo
         return
     known = _known(controller)
     found = await _ask(pool, known)
-    _decide(controller, found)
+    await _decide(controller, found)
     log.info("took over: %d of %d agents refuse other copies of this home now", len(found.serving), len(known))
     if found.away:
         log.warning("unreachable: %s; they serve other copies until this one reaches them", _names(found.away))
@@ -123,16 +123,15 @@ async def greet(controller: Controller, pool: ConnectionPool, *, all_of_them: bo
 
 
 async def _verify(controller: Controller, pool: ConnectionPool) -> None:
-    _decide(controller, await _ask(pool, _known(controller)))
+    await _decide(controller, await _ask(pool, _known(controller)))
 
 
-def _decide(controller: Controller, found: _Answers) -> None:
+async def _decide(controller: Controller, found: _Answers) -> None:
     """Raise Conflict if more agents refuse this home than serve it, of those that know epochs; note it as replaced."""
     controller.refusals.clear()
     if len(found.refusing) > len(found.serving):
         epoch = sorted(found.epochs)[len(found.epochs) // 2]  # the median: a single agent may name any number
-        with controller.database.transaction() as transaction:
-            transaction.set(REPLACED, epoch)
+        await controller.change(_note_replaced, epoch)
         check(controller.database)
     if found.refusing:
         log.warning(
@@ -140,6 +139,11 @@ def _decide(controller: Controller, found: _Answers) -> None:
             _names(found.refusing),
             len(found.serving),
         )
+
+
+def _note_replaced(controller: Controller, epoch: int) -> None:
+    with controller.database.transaction() as transaction:
+        transaction.set(REPLACED, epoch)
 
 
 async def _ask(pool: ConnectionPool, several: Sequence[Instance]) -> _Answers:
