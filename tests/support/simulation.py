@@ -27,6 +27,7 @@ from assist_cli.store.database import Database, open_database
 
 START = datetime(2026, 11, 22, 8, tzinfo=timezone.utc)
 LATENCY = (0.001, 0.3)  # seconds
+ROUNDING = 1e-9  # seconds, so that no sum is a little earlier than the time that a timer waits for
 LATE_ARRIVAL = 4.0  # bytes of a killed process arrive no later: docs/rules.md section 2
 
 
@@ -50,7 +51,7 @@ class _Selector(selectors.SelectSelector):
         found = super().select(0)
         if not found:
             assert timeout is not None, "everything waits, and for nothing"
-            self._virtual.now += max(timeout, 0)
+            self._virtual.now += max(timeout, 0) + ROUNDING
         return found
 
 

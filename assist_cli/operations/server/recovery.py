@@ -23,6 +23,7 @@ from assist_cli.operations.runs.reconcile import reconcile_all
 from assist_cli.operations.runs.worker import RecordWorker, sender_of
 from assist_cli.operations.server.deliverer import Deliverer
 from assist_cli.operations.server.firing import DueRecord
+from assist_cli.operations.server.queue import QueueDelivery
 from assist_cli.store import invocations, records
 
 CORRECTIBLE = timedelta(days=30)  # the retention of records on an agent
@@ -49,13 +50,20 @@ class Recovery:
     """The recovery of a server, with one task for each open record without a live sender."""
 
     def __init__(
-        self, controller: Controller, token: str, writer: BatchWriter, pool: ConnectionPool, deliverer: Deliverer
+        self,
+        controller: Controller,
+        token: str,
+        writer: BatchWriter,
+        pool: ConnectionPool,
+        deliverer: Deliverer,
+        queue: QueueDelivery,
     ) -> None:
         self._controller = controller
         self._token = token
         self._writer = writer
         self._pool = pool
         self._deliverer = deliverer
+        self._queue = queue
         self.under_way: dict[str, asyncio.Task[None]] = {}
         self._told: set[str] = set()
         self._failed: set[str] = set()  # by a bug
@@ -65,7 +73,7 @@ class Recovery:
 
         ``held`` has the times until which the server holds back its own records, by record id.
         """
-        attended = {*held, *self._deliverer.under_way, *self.under_way, *self._failed}
+        attended = {*held, *self._deliverer.under_way, *self._queue.under_way, *self.under_way, *self._failed}
         found = records.unsettled(self._controller.database, attended=attended)
         living: dict[str, Sender] = {}
         others = False
@@ -117,7 +125,7 @@ class Recovery:
 
     def _facts(self, record: Record, living: dict[str, Sender], held: Mapping[str, datetime]) -> Facts:
         """The facts about a record before its agent is queried; ``living`` caches senders during one scan."""
-        if record.id in self._deliverer.under_way:
+        if record.id in self._deliverer.under_way or record.id in self._queue.under_way:
             sender = Sender.BUSY
         else:
             sender = living.get(record.sender) or sender_of(self._controller, record, self._token)
@@ -160,7 +168,7 @@ class Recovery:
             log.error("cannot recover record %s: %s", record_id, error, exc_info=not isinstance(error, AssistError))
 
     async def _tell_stop(self, record: Record) -> None:
-        """Tell the agent to stop a record that the deliverer follows. Retry until the agent has the request."""
+        """Tell the agent to stop a record that another task handles. Retry until the agent has the request."""
         async with self._pool.connection(record.instance_id) as connection:
             while True:
                 answer = await follow.tell_stop(self._controller, connection, record)

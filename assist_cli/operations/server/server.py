@@ -102,7 +102,7 @@ class Server:
         self._failures = Failures()
         self._deliverer = Deliverer(controller, token, self._writer, self._pool, self._failures)
         self.queue = QueueDelivery(controller, token, self._writer, self._pool)
-        self._recovery = Recovery(controller, token, self._writer, self._pool, self._deliverer)
+        self._recovery = Recovery(controller, token, self._writer, self._pool, self._deliverer, self.queue)
         self._others = False
         self._next_scan = 0.0
         self._stopped = asyncio.Event()
