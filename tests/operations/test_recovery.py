@@ -68,7 +68,7 @@ def test_an_invocation_is_read_one_time_to_send_all_its_records(home: Path) -> N
 
 
 def test_a_record_that_the_queue_delivers_is_told_to_stop_and_not_closed(home: Path) -> None:
-    """An agent that does not know it may still get it, so it is not said to be undelivered."""
+    """An agent that does not know it may still get it, so nobody may report it as undelivered."""
 
     async def story() -> None:
         pool, writer = ConnectionPool(controller), BatchWriter(controller)
