@@ -221,12 +221,9 @@ class Folder:
 
         Raises OSError, also if it cannot be read now.
         """
-        try:
-            json.loads(disk.read_whole(self.name("result.json")).decode("ascii"))
+        if self.has("result.json"):
             return True
-        except (FileNotFoundError, ValueError):
-            pass
-        if self.read("result.tmp") is None:
+        if not self.has("result.tmp"):
             return False
         self._name_result()
         return True
@@ -247,8 +244,23 @@ class Folder:
         finally:
             os.close(descriptor)
 
+    def has(self, name):
+        """Return True if there is such a file, and it is complete. Raises OSError if it cannot be read now."""
+        try:
+            json.loads(disk.read_whole(self.name(name)).decode("ascii"))
+        except (FileNotFoundError, ValueError):
+            return False
+        return True
+
+    def was_accepted(self):
+        """Return True if the request is in the journal, or if that cannot be known: then it must not run again."""
+        try:
+            return self.has("request.json")
+        except OSError:
+            return True
+
     def read(self, name):
-        """Return the contents of such a file; None if it is missing or incomplete after a crash."""
+        """Return the contents of such a file; None if it is missing, incomplete after a crash, or unreadable."""
         try:
             return json.loads(disk.read_whole(self.name(name)).decode("ascii"))
         except (OSError, ValueError):

@@ -5,6 +5,7 @@ thousand finished records cost nothing. The shim of a running record reports its
 has accepted it, and by the wakeup of the record (``spool``) to a later one. The agent sleeps until that happens.
 """
 
+import asyncio
 import collections
 import functools
 import os
@@ -22,6 +23,7 @@ wakeup = platform.load("wakeup")
 _CLEAN_UP_DELAY = 1.0  # seconds over which acknowledged records are collected
 _MEASURE_EVERY = 86400.0  # seconds between two checks of the age and size of the whole spool
 _RETRY = 5.0  # seconds until the start of a process is retried
+_HAND_OVERS = (0, 0.1, 0.5)  # seconds before each attempt to hand a record over to a child
 _LIST_PAGE = 500
 _BLOCK = 4096  # bytes, of most disks
 _REMEMBERED = 32  # records that have ended, in memory
@@ -112,13 +114,12 @@ class Tasks:
             folder = self._spool.folder(record)
             if os.path.exists(folder.name("result.json")):
                 continue
-            journal = folder.read("request.json")
             has_shim = wakeup.is_held(folder.path)
-            if journal is None and not has_shim:
+            if not has_shim and not folder.was_accepted():
                 self._log("record %s was never started: dropped" % record)
                 folder.remove()
                 continue
-            journal = journal or {}
+            journal = folder.read("request.json") or {}
             self._living[record] = task = Task(record, folder, journal.get("peer"), folder.state())
             if has_shim:
                 self._log("record %s is running: adopted" % record)
@@ -213,15 +214,17 @@ class Tasks:
     async def _hand_over(self, task, body, order):
         """Return the answer of a child about accepting the record. Raises OSError.
 
-        A waiting child may be killed just when it gets an order. While the record is not in the journal it has not
-        started, so another child may take it.
+        A waiting child may be killed just when it gets an order. On Windows a new one ends if another process holds the
+        file of its program. While the record is not in the journal it has not started, so another child may take it.
         """
-        for _ in range(2):
+        for pause in _HAND_OVERS:
+            if pause:
+                await asyncio.sleep(pause)
             words = await self._children.spawn(body, order, functools.partial(self._hear, task))
-            if words is None and task.folder.read("request.json"):
-                return {"accepted": True, "orphaned": True}
             if words is not None:
                 return words
+            if task.folder.was_accepted():
+                return {"accepted": True, "orphaned": True}
             task.folder.remove()
         return {"refused": "ExecutionException", "info": "its process died before it started"}
 

@@ -88,6 +88,7 @@ def write_file(path, content, account):
             disk.write_all(descriptor, content)
         finally:
             os.close(descriptor)
+        disk.read_whole(path)  # a scanner holds a new file for a moment, and cmd does not wait for it
     except OSError as error:
         disk.patiently(os.unlink, path)
         raise Refusal("ExecutionException", "cannot save the script as '%s': %s" % (path, error.strerror)) from None
