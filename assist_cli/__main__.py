@@ -6,13 +6,14 @@ import io
 import os
 import sys
 
-from assist_cli import __version__
+from assist_cli import __version__, interrupts
 
 ALLOCATIONS = 50_000  # objects between two searches for garbage; Python's default is 700
 
 
 def main() -> None:
     """Run the command line; end the process with its exit status."""
+    interrupts.end_at_once()
     try:
         run()
     except SystemExit as end:
@@ -58,11 +59,11 @@ def run() -> None:
         from assist_cli.cli.app import app
 
         app(words)
-    except KeyboardInterrupt:  # during the import, or while waiting for a reader at the end
+    except KeyboardInterrupt:  # while waiting for a reader at the end
         from assist_cli.cli.streams import Streams
 
         Streams().stdout.discard()
-        sys.exit(130)
+        sys.exit(interrupts.STATUS)
 
 
 def _told_version() -> bool:

@@ -28,6 +28,7 @@ import typer
 import typer.main
 from typer.core import TyperCommand, TyperGroup, TyperOption
 
+from assist_cli import interrupts
 from assist_cli.cli.formatting import fit, wrap
 from assist_cli.cli.output import Printer
 from assist_cli.cli.streams import Streams
@@ -184,6 +185,10 @@ class Group(Struct):
 
 class CliCommand(_PrintsHelp, TyperCommand):
     """A command. If it has many options, its help is compact and has headings, so that it fits a screen."""
+
+    def invoke(self, ctx: Any) -> Any:
+        interrupts.raise_again()
+        return super().invoke(ctx)
 
     def parse_args(self, ctx: Any, args: list[str]) -> Any:
         """Parse the words. An error gets its command, and for a wrong choice the similar ones."""

@@ -123,7 +123,7 @@ def test_a_slow_network(network: Network, caplog: pytest.LogCaptureFixture) -> N
     size = 250_000
     body = f"head -c {size} /dev/zero | tr '\\0' x"
     caplog.set_level("INFO")
-    assert_survives(network.fleet, fault, body, b"begun\n" + b"x" * size, QUICK._replace(probe=1, connect=10))
+    assert_survives(network.fleet, fault, body, b"begun\n" + b"x" * size, QUICK.replace(probe=1, connect=10))
     assert "does not answer" not in caplog.text
 
 

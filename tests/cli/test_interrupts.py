@@ -1,0 +1,35 @@
+"""Ctrl-C at the start: no traceback, and it is not lost."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+pytestmark = pytest.mark.usefixtures("starts_processes")
+
+
+@pytest.mark.parametrize(
+    ("code", "expected"),
+    [
+        ("interrupts.end_at_once()", (130, b"")),
+        ("interrupts.end_at_once(); interrupts.raise_again()", (0, b"raised")),
+        ("signal.signal(signal.SIGINT, signal.SIG_IGN); interrupts.end_at_once()", (0, b"continued")),
+    ],
+)
+def test_ctrl_c_ends_the_process_until_a_command_runs(code: str, expected: tuple[int, bytes]) -> None:
+    program = f"""
+import os, signal
+from assist_cli import interrupts
+signal.signal(signal.SIGINT, signal.default_int_handler)
+{code}
+try:
+    os.kill(os.getpid(), signal.SIGINT)
+except KeyboardInterrupt:
+    os.write(1, b"raised")
+else:
+    os.write(1, b"continued")
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (*expected, b"")
