@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import functools
 import logging
 import socket
@@ -208,7 +209,7 @@ def _socket(place: HttpEndpoint) -> Iterator[socket.socket]:
         except OSError as error:
             raise Conflict(
                 f"cannot listen at {place.host}:{place.port}: {error.strerror}",
-                hint="take another port",
+                hint="take an address of this machine" if error.errno == errno.EADDRNOTAVAIL else "take another port",
                 code=codes.PORT_IN_USE,
             ) from error
         yield listener

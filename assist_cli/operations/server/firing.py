@@ -30,6 +30,7 @@ from assist_cli.store import invocations, records, schedules, slots
 from assist_cli.store.database import Transaction, to_ms, to_ms_or_none
 from assist_cli.store.schedule_rows import schedule_of
 from assist_cli.store.slots import ScheduledInstance, Waiting
+from assist_cli.units import count
 
 RETRY = timedelta(seconds=60)  # between two attempts to fire a schedule with an error
 
@@ -267,7 +268,7 @@ class _Turn:
                 skipped.append(Slot(each.instance_id, due, SlotOutcome.SKIPPED_OVERLAP))
             else:
                 made.append(self._due(each, self._unless_taken(self.record_ids[each.instance_id], due, taken), due))
-        log.debug("%s: due at %s, on %d instances", self._invocation.id, LocalTime(due), len(made))
+        log.debug("%s: due at %s, on %s", self._invocation.id, LocalTime(due), count(len(made), "instance"))
         return made, [*(self._slot(each, due) for each in made), *skipped]
 
     def miss(self) -> None:
