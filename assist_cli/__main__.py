@@ -6,16 +6,15 @@ import io
 import os
 import sys
 
-from assist_cli import __version__, interrupts
+from assist_cli import __version__
 
 ALLOCATIONS = 50_000  # objects between two searches for garbage; Python's default is 700
 
 
 def main() -> None:
     """Run the command line; end the process with its exit status."""
-    interrupts.end_at_once()
     try:
-        run()
+        run(at_once=True)
     except SystemExit as end:
         if end.code is None or isinstance(end.code, int):
             leave(end.code or 0)
@@ -42,8 +41,11 @@ def leave(status: int) -> None:
     os._exit(status)
 
 
-def run() -> None:
-    """Run the command line. Raises SystemExit with the exit status, unless that is 0."""
+def run(*, at_once: bool = False) -> None:
+    """Run the command line. Raises SystemExit with the exit status, unless that is 0.
+
+    With ``at_once``, Ctrl-C ends the process immediately until a command runs.
+    """
     # Arguments and output are UTF-8 in any locale. Other bytes pass unchanged.
     words = [os.fsencode(word).decode("utf-8", "surrogateescape") for word in sys.argv[1:]]
     _prepare_streams()
@@ -55,15 +57,17 @@ def run() -> None:
         answer(words[2])
         return
     _rarely_collect_garbage()
+    from assist_cli.cli import streams
+
+    if at_once:
+        streams.end_at_interrupts()
     try:
         from assist_cli.cli.app import app
 
         app(words)
     except KeyboardInterrupt:  # while waiting for a reader at the end
-        from assist_cli.cli.streams import Streams
-
-        Streams().stdout.discard()
-        sys.exit(interrupts.STATUS)
+        streams.Streams().stdout.discard()
+        sys.exit(130)
 
 
 def _told_version() -> bool:

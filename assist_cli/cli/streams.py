@@ -1,4 +1,4 @@
-"""The standard streams of the process: terminal or not, and the only reader and writer of them.
+"""The standard streams of the process: terminal or not, the only reader and writer of them, and Ctrl-C at the start.
 
 The Printer writes to them, and completion, which has no time for a Printer. No other module of the command line checks
 for a terminal, reads ``NO_COLOR``, ``COLUMNS`` or ``TERM``, or has escape sequences.
@@ -284,3 +284,27 @@ class StatusLine:
         if self._is_visible:
             self._stream.write(_UP * lines)
         self.wipe()
+
+
+def end_at_interrupts() -> None:
+    """End the process at Ctrl-C from now on, unless that is ignored, as in the background of a script.
+
+    A KeyboardInterrupt during an import prints a traceback, and one in a callback of the import system is printed and
+    lost. Until a command runs, nothing has begun.
+    """
+    import signal
+
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, _end)
+
+
+def raise_interrupts() -> None:
+    """Raise KeyboardInterrupt at Ctrl-C again."""
+    import signal
+
+    if signal.getsignal(signal.SIGINT) is _end:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def _end(*_: object) -> None:
+    os._exit(130)

@@ -28,10 +28,9 @@ import typer
 import typer.main
 from typer.core import TyperCommand, TyperGroup, TyperOption
 
-from assist_cli import interrupts
 from assist_cli.cli.formatting import fit, wrap
 from assist_cli.cli.output import Printer
-from assist_cli.cli.streams import Streams
+from assist_cli.cli.streams import Streams, raise_interrupts
 from assist_cli.errors import UsageError
 from assist_cli.structs import Struct
 
@@ -187,7 +186,7 @@ class CliCommand(_PrintsHelp, TyperCommand):
     """A command. If it has many options, its help is compact and has headings, so that it fits a screen."""
 
     def invoke(self, ctx: Any) -> Any:
-        interrupts.raise_again()
+        raise_interrupts()
         return super().invoke(ctx)
 
     def parse_args(self, ctx: Any, args: list[str]) -> Any:

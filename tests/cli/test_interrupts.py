@@ -13,15 +13,15 @@ pytestmark = pytest.mark.usefixtures("starts_processes")
 @pytest.mark.parametrize(
     ("code", "expected"),
     [
-        ("interrupts.end_at_once()", (130, b"")),
-        ("interrupts.end_at_once(); interrupts.raise_again()", (0, b"raised")),
-        ("signal.signal(signal.SIGINT, signal.SIG_IGN); interrupts.end_at_once()", (0, b"continued")),
+        ("streams.end_at_interrupts()", (130, b"")),
+        ("streams.end_at_interrupts(); streams.raise_interrupts()", (0, b"raised")),
+        ("signal.signal(signal.SIGINT, signal.SIG_IGN); streams.end_at_interrupts()", (0, b"continued")),
     ],
 )
 def test_ctrl_c_ends_the_process_until_a_command_runs(code: str, expected: tuple[int, bytes]) -> None:
     program = f"""
 import os, signal
-from assist_cli import interrupts
+from assist_cli.cli import streams
 signal.signal(signal.SIGINT, signal.default_int_handler)
 {code}
 try:
