@@ -78,7 +78,7 @@ class Spool:
     def gone(self, record):
         """Return the owner and the result of a deleted record, each None if it was not noted."""
         try:
-            found = json.loads(disk.read_whole(os.path.join(self._gone, record)).decode("ascii"))
+            found = _read_json(os.path.join(self._gone, record))
         except (OSError, ValueError):
             return None, None
         if "peer" in found:
@@ -247,7 +247,7 @@ class Folder:
     def has(self, name):
         """Return True if there is such a file, and it is complete. Raises OSError if it cannot be read now."""
         try:
-            json.loads(disk.read_whole(self.name(name)).decode("ascii"))
+            _read_json(self.name(name))
         except (FileNotFoundError, ValueError):
             return False
         return True
@@ -262,7 +262,7 @@ class Folder:
     def read(self, name):
         """Return the contents of such a file; None if it is missing, incomplete after a crash, or unreadable."""
         try:
-            return json.loads(disk.read_whole(self.name(name)).decode("ascii"))
+            return _read_json(self.name(name))
         except (OSError, ValueError):
             return None
 
@@ -318,6 +318,11 @@ class Folder:
     def size(self):
         """Return the bytes of this record on the disk."""
         return sum(self.sizes().values())
+
+
+def _read_json(path):
+    """Return the contents of a JSON file. Raises OSError, and ValueError if it is incomplete."""
+    return json.loads(disk.read_whole(path).decode("ascii"))
 
 
 @functools.lru_cache(maxsize=None)
