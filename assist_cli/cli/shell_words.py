@@ -11,7 +11,7 @@ import shlex
 from collections.abc import Callable, Iterable, Sequence
 
 # Every run loads this module, so the patterns are compiled on use.
-_ACTIVE = frozenset(" \t\n\r\f\v|;&<>()$`*?[]{}~'\"\\")  # what a shell would act on
+_ACTIVE = frozenset("|;&<>()$`*?[]{}~'\"\\")  # what a shell would act on, besides spaces
 _OPERATOR = r"\|\|?|\|&|&&?|;;?|\(|\)|\{|\}|[0-9]?(?:>>?|<<?)(?:&[0-9-]|[^\s>].*)?|&>.*"
 _LIST = r";$|[;|&]\s|\s[;|&]|^[;|&]"  # commands in one word
 _EXPANDED = r"[*?\[$`]|^~"
@@ -25,7 +25,7 @@ Failure = tuple[int, str]  # the exit code, and what was printed to stderr
 
 def hint(words: Sequence[str], failures: Callable[[], Iterable[Failure]]) -> str:
     """Return the hint for these words, empty where there is none; ``failures`` is asked only where one is possible."""
-    if all(_ACTIVE.isdisjoint(word) for word in words) and words[0] not in _KEYWORDS:
+    if not any(map(_is_active, words)) and words[0] not in _KEYWORDS:
         return ""
     operators = [word for word in words[1:] if re.fullmatch(_OPERATOR, word) or re.search(_LIST, word)]
     for_a_shell = bool(operators) and words[0] in _WITHOUT_EFFECT
@@ -47,8 +47,12 @@ def _is_about(words: Sequence[str], operators: Sequence[str], code: int, stderr:
         return True
     first, *others = words[0].split("\n")
     where = lines if others else missing  # a word of several lines is told in several lines
-    is_for_a_shell = not _ACTIVE.isdisjoint(words[0])
-    return code == _NOT_FOUND and bool(missing and is_for_a_shell) and any(first in line for line in where)
+    return code == _NOT_FOUND and bool(missing and _is_active(words[0])) and any(first in line for line in where)
+
+
+def _is_active(word: str) -> bool:
+    """Return True if a shell would act on a part of the word."""
+    return any(character in _ACTIVE or character.isspace() for character in word)
 
 
 def _named(operators: Sequence[str], line: str) -> bool:
