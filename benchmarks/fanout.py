@@ -148,7 +148,7 @@ def _contenders(
                 rest=fleet.rest,
             )
 
-        largest = {peers.SSH: 1, peers.ANSIBLE: ansible}
+        largest = {peers.SSH: 1, peers.QUICK_SSH: 1, peers.ANSIBLE: ansible}
         yield (
             [
                 ours(RUN, "run", "--all", "--", "echo", "hello"),
@@ -236,7 +236,8 @@ def promises(results: Results) -> Iterator[Promise]:
         ours = costs[RUN]
         if size == 1:
             yield Promise("one instance", _median(ours), ONE_COLD, " s")
-            yield _against("one instance", costs, RUN, peers.SSH, OF_SSH)
+            for name in (peers.SSH, peers.QUICK_SSH):
+                yield _against("one instance", costs, RUN, name, OF_SSH)
         if size in COMPARED:
             for name, limit in ((_best(costs), OF_THE_BEST), (peers.ANSIBLE, OF_ANSIBLE), (peers.FLOOR, OF_THE_FLOOR)):
                 yield _against(f"{size} instances", costs, RUN, name, limit)

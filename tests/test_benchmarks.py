@@ -174,7 +174,7 @@ def test_a_fan_out_is_compared_with_ssh_the_floor_and_the_quickest_tool() -> Non
     slower = [Cost(8.0, 1.0, 20.0)] * 2
     found = fanout.promises(
         {
-            1: {fanout.RUN: ours, peers.SSH: theirs},
+            1: {fanout.RUN: ours, peers.SSH: theirs, peers.QUICK_SSH: ours},
             100: {fanout.RUN: ours, peers.FLOOR: ours, "clush": slower, "asyncssh": theirs, "pssh": []},
             500: {fanout.RUN: ours, peers.FLOOR: theirs},
             1000: {fanout.RUN: ours, peers.FLOOR: theirs},
@@ -183,6 +183,7 @@ def test_a_fan_out_is_compared_with_ssh_the_floor_and_the_quickest_tool() -> Non
     assert {each.name: (each.measured, each.limit) for each in found} == {
         "one instance": (1.5, 0.35),
         "one instance, against ssh": (0.5, 1.0),
+        "one instance, against ssh, curve25519": (1.0, 1.0),
         "100 instances, against asyncssh": (0.5, 0.36),
         "100 instances, against ansible -m shell -f 50": (None, 0.1),
         "100 instances, against the floor: bare TLS": (1.0, 1.2),

@@ -119,6 +119,8 @@ def debian(package: Package, target: Path, version: str = __version__) -> Path:
             f"Section: admin\nPriority: optional\nDescription: {package.summary}\n {package.description}\n"
         )
         folder = root / "DEBIAN"
+        folder.mkdir()
+        folder.chmod(0o755)  # whatever the umask
         _write(folder / "control", control.encode(), 0o644)
         for name, text in _debian_scripts(package.scripts):
             _write(folder / name, f"#!/bin/sh\nset -e\n{text}".encode(), 0o755)

@@ -57,7 +57,12 @@ def test_the_same_files_give_the_same_bytes(tmp_path: Path, agent: Package, buil
     need(tool)
     (tmp_path / "one").mkdir()
     (tmp_path / "two").mkdir()
-    first, second = build(agent, tmp_path / "one"), build(agent, tmp_path / "two")
+    first = build(agent, tmp_path / "one")
+    usual = os.umask(0o077)
+    try:
+        second = build(agent, tmp_path / "two")
+    finally:
+        os.umask(usual)
     assert first.name == second.name
     assert first.read_bytes() == second.read_bytes()
 
