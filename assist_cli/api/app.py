@@ -1,9 +1,9 @@
-"""The API as an ASGI application: reads a request, checks its path, host and size, and sends the reply."""
+"""The application of the API: reads a request, checks its path, host and size, and returns the reply."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, MutableMapping
+from collections.abc import Awaitable, Callable, MutableMapping
 from concurrent.futures import Executor
 from dataclasses import replace
 from typing import Any
@@ -21,23 +21,23 @@ SMALL_BYTES = 64 << 10  # a larger request is parsed in a thread
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
 
 
-class AsgiApplication:
-    """The application. What may take long runs in threads: reads in ``readers``, all else in ``waiters``.
+class Application:
+    """The application, with scope and messages of a request as in ASGI.
 
-    ``names`` are the host names of this server.
+    What may take long runs in threads: reads in ``readers``, all else in ``waiters``. ``names`` are the host names of
+    this server.
     """
 
-    def __init__(self, gateway: Gateway, readers: Executor, waiters: Executor, names: Collection[str]) -> None:
+    def __init__(self, gateway: Gateway, readers: Executor, waiters: Executor, names: frozenset[str]) -> None:
         self._gateway = gateway
         self._readers = readers
         self._waiters = waiters
         self._names = names
 
-    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
-        """Answer one request. Send nothing when the client has closed the connection."""
+    async def __call__(self, scope: Message, receive: Receive) -> Reply | None:
+        """Return the reply to one request; None when the client has closed the connection."""
         call = _call(scope)
         try:
             if call.path != "/" or call.method not in ("GET", "POST"):
@@ -47,10 +47,10 @@ class AsgiApplication:
             _check_host(call, self._names)
             body = await _body(receive)
         except Fault as fault:
-            await _send(send, self._gateway.refuse(call, fault)._replace(closes=True))
-        else:
-            if body is not None:
-                await _send(send, await self._answer(replace(call, body=body) if body else call))
+            return self._gateway.refuse(call, fault)._replace(closes=True)
+        if body is None:
+            return None
+        return await self._answer(replace(call, body=body) if body else call)
 
     async def _answer(self, call: Call) -> Reply:
         loop = asyncio.get_running_loop()
@@ -107,7 +107,7 @@ def _call(scope: Message) -> Call:
     )
 
 
-def _check_host(call: Call, names: Collection[str]) -> None:
+def _check_host(call: Call, names: frozenset[str]) -> None:
     """Raise Fault for a call whose Host header names another server.
 
     The code is not one of an action: some programs take "forbidden" for "the instance is gone".
@@ -116,8 +116,3 @@ def _check_host(call: Call, names: Collection[str]) -> None:
         detail = "(the header Host names another server)"
         hint = "assist serve --api-name NAME, or a certificate with that name"
         raise Fault("InvalidEndpoint", detail, hint=hint)
-
-
-async def _send(send: Send, reply: Reply) -> None:
-    await send({"type": "http.response.start", "status": reply.status, "headers": reply.headers})
-    await send({"type": "http.response.body", "body": reply.body})

@@ -33,10 +33,10 @@ class Call:
 
     def header(self, name: str) -> str:
         """Return the value of a header, "" when it is absent. Raises Fault for a header that is given twice."""
-        found = self._by_name.get(name, ())
-        if len(found) > 1:
+        found = self._by_name.get(name, "")
+        if found is None:
             raise Fault("IncompleteSignature", f"(the header {name} is given more than once)")
-        return found[0].strip() if found else ""
+        return found
 
     @cached_property
     def head_bytes(self) -> int:
@@ -44,10 +44,11 @@ class Call:
         return len(self.path) + len(self.query) + sum(len(name) + len(value) for name, value in self.headers)
 
     @cached_property
-    def _by_name(self) -> Mapping[str, list[str]]:
-        found: dict[str, list[str]] = {}
+    def _by_name(self) -> Mapping[str, str | None]:
+        """The values of the headers; None for one that is given twice."""
+        found: dict[str, str | None] = {}
         for name, value in self.headers:
-            found.setdefault(name, []).append(value)
+            found[name] = None if name in found else value.strip()
         return found
 
     @cached_property
@@ -68,6 +69,8 @@ class Call:
     @cached_property
     def parameters(self) -> Mapping[str, str]:
         """The parameters of URL and body. Raises Fault for one that is given twice."""
+        if not self.body:
+            return self.in_query
         found: dict[str, str] = {}
         for part in (self.in_query, self.in_form, self.in_json):
             for name, value in part.items():

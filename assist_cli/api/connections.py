@@ -9,22 +9,18 @@ A message that is not a call is refused in the original's format, because SDKs r
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable
 
 from assist_cli.api import forms
-from assist_cli.api.app import BODY_BYTES, HEAD_BYTES, head_too_large
+from assist_cli.api.app import BODY_BYTES, HEAD_BYTES, Application, head_too_large
 from assist_cli.api.faults import Fault
-from assist_cli.http.listener import (
-    STATUS_LINE,
-    ASGI3Application,
-    Crowd,
-    HttpConfig,
-    HttpConnection,
-    RequestResponseCycle,
-)
+from assist_cli.http.listener import STATUS_LINE, Crowd, HttpConfig, HttpConnection, RequestResponseCycle
 
 HELD_BYTES = 16 << 20  # of all requests that are not answered yet
 CONNECTIONS = 1024
+
+log = logging.getLogger(__name__)
 
 
 class ApiCrowd(Crowd["ApiConnection"]):
@@ -56,31 +52,6 @@ class ApiConfig(HttpConfig):
     body: float
 
 
-class AnswerTransport:
-    """The transport of one answer. Its head leaves together with the body, which wakes the client one time."""
-
-    def __init__(self, transport: asyncio.Transport, cycle: RequestResponseCycle) -> None:
-        self._transport = transport
-        self._cycle = cycle
-        self._has_head = False
-        self._held = b""
-
-    def write(self, data: bytes) -> None:
-        if self._cycle.response_started and not self._has_head:
-            self._has_head, self._held = True, data
-        else:
-            self._transport.write(self._held + data)
-            self._held = b""
-
-    def is_closing(self) -> bool:
-        return self._transport.is_closing()
-
-    def close(self) -> None:
-        if self._held:  # an answer to HEAD has no body
-            self._transport.write(self._held)
-        self._transport.close()
-
-
 class ApiConnection(HttpConnection):
     """One connection of the API."""
 
@@ -97,9 +68,36 @@ class ApiConnection(HttpConnection):
         if not self.transport.is_closing():
             super().data_received(data)
 
-    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
-        cycle.transport = AnswerTransport(self.transport, cycle)  # type: ignore[assignment]
-        super()._start_asgi_task(cycle, app)
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Application) -> None:  # type: ignore[override]
+        task = self.loop.create_task(self._answer(cycle, app))
+        task.add_done_callback(self.tasks.discard)
+        self.tasks.add(task)
+
+    async def _answer(self, cycle: RequestResponseCycle, app: Application) -> None:
+        """Send the reply to a request."""
+        try:
+            reply = await app(cycle.scope, cycle.receive)  # type: ignore[arg-type]
+        except Exception as error:
+            log.error("a request failed by a bug", exc_info=error)
+            reply = self.config.crowd.refusal(Fault("InternalError"))._replace(closes=True)
+        if self.flow.write_paused and not cycle.disconnected:
+            await self.flow.drain()
+        if reply is None or cycle.disconnected:
+            return
+        if not cycle.keep_alive:
+            reply = reply._replace(closes=True)
+        self._write(reply, has_body=cycle.scope["method"] != "HEAD")
+        cycle.response_started = cycle.response_complete = True
+        cycle.message_event.set()
+        cycle.on_response()
+
+    def _write(self, reply: forms.Reply, *, has_body: bool = True) -> None:
+        """Send a reply in one piece, which wakes the client one time."""
+        lines = [b"%s: %s\r\n" % each for each in self.server_state.default_headers]
+        body = reply.body if has_body else b""
+        self.transport.write(b"".join([STATUS_LINE[reply.status], *lines, reply.headers, b"\r\n", body]))
+        if reply.closes:
+            self.transport.close()
 
     def on_response_complete(self) -> None:
         self._release()
@@ -136,18 +134,14 @@ class ApiConnection(HttpConnection):
         self.reject(Fault("Throttling"))
 
     def reject(self, fault: Fault) -> None:
-        """Send the reason, unless an answer has begun, and close."""
+        """Send the reason, and close."""
         self._release()
         if self.transport.is_closing():
             return
         if self.is_answering:
             self.cycle.disconnected = True  # the application stops answering
             self.cycle.message_event.set()
-        if not (self.is_answering and self.cycle.response_started):
-            reply = self.config.crowd.refusal(fault)._replace(closes=True)
-            lines = [b"%s: %s\r\n" % header for header in reply.headers]
-            self.transport.write(b"".join([STATUS_LINE[reply.status], *lines, b"\r\n", reply.body]))
-        self.transport.close()
+        self._write(self.config.crowd.refusal(fault)._replace(closes=True))
 
     def _release(self) -> None:
         self.config.crowd.hold(-self.held)

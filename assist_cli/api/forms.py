@@ -29,14 +29,12 @@ class Reply(NamedTuple):
     closes: bool = False
 
     @property
-    def headers(self) -> list[tuple[bytes, bytes]]:
-        """The headers of the reply, with names in lower case."""
-        found = [
-            (b"content-type", self.type.encode()),
-            (b"content-length", str(len(self.body)).encode()),
-            (b"x-acs-request-id", self.request_id.encode()),
-        ]
-        return [*found, (b"connection", b"close")] if self.closes else found
+    def headers(self) -> bytes:
+        """The lines of its headers."""
+        lines = (
+            f"content-type: {self.type}\r\ncontent-length: {len(self.body)}\r\nx-acs-request-id: {self.request_id}\r\n"
+        )
+        return (f"{lines}connection: close\r\n" if self.closes else lines).encode("ascii")
 
 
 def chosen(word: str, *, is_modern: bool) -> str:

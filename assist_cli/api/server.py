@@ -10,7 +10,7 @@ import logging
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 
-from assist_cli.api.app import HEAD_BYTES, AsgiApplication
+from assist_cli.api.app import HEAD_BYTES, Application
 from assist_cli.api.connections import CONNECTIONS, ApiConfig, ApiConnection, ApiCrowd
 from assist_cli.api.gateway import Gateway
 from assist_cli.http.endpoint import HttpEndpoint
@@ -45,7 +45,7 @@ async def service(place: HttpEndpoint, controller: Controller, controllers: Cont
         gateway = Gateway(controllers, region(), nonces, work, Rates(PER_SECOND))
         half = concurrency.connections() // 2  # the other half is for agents
         config = ApiConfig(
-            AsgiApplication(gateway, readers, waiters, place.host_names()),
+            Application(gateway, readers, waiters, place.host_names()),
             http=ApiConnection,
             ws="none",
             lifespan="off",

@@ -89,9 +89,11 @@ class Claim(NamedTuple):
 def claim(call: Call) -> Claim:
     """Return the claim of a call. Raises Fault for a call without a signature in one of the two forms."""
     authorization = call.header("authorization")
-    if call.in_json.keys() & _OLD_FIELDS:
-        raise Fault("IncompleteSignature", "(a signature belongs into the query or a header, not into JSON)")
-    in_parameters = (call.in_query.keys() | call.in_form.keys()) & _OLD_FIELDS
+    in_parameters = call.in_query.keys() & _OLD_FIELDS
+    if call.body:
+        if call.in_json.keys() & _OLD_FIELDS:
+            raise Fault("IncompleteSignature", "(a signature belongs into the query or a header, not into JSON)")
+        in_parameters |= call.in_form.keys() & _OLD_FIELDS
     if authorization:
         if in_parameters:
             raise Fault("IncompleteSignature", "(there are two: in the header Authorization and in the parameters)")

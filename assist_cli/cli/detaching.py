@@ -1,4 +1,4 @@
-"""Stop watching while the invocation continues: --detach, Ctrl-C, a closed terminal or stdout (docs/cli.md section 3).
+"""Stop watching while the invocation continues: --detach, signals, a closed stdout (docs/cli.md section 3).
 
 What is not sent yet is passed to the server or to a process in the background, so that nothing is lost.
 """
@@ -10,6 +10,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
+from types import FrameType
 
 from assist_cli.cli.exit_status import exit_status
 from assist_cli.cli.output import Printer
@@ -21,29 +22,31 @@ from assist_cli.operations.controller import Controller
 from assist_cli.operations.runs import recording
 
 
-class HungUp(KeyboardInterrupt):
-    """The terminal was closed."""
-
-
 @contextlib.contextmanager
-def raise_on_hangup() -> Iterator[None]:
-    """Raise HungUp when the terminal is closed, unless the signal is ignored (nohup)."""
+def interrupt_on_signals(came: list[int]) -> Iterator[None]:
+    """Do as at Ctrl-C when the terminal is closed, unless that is ignored (nohup), and on SIGTERM.
 
-    def hang_up(*_: object) -> None:
-        raise HungUp
+    The number of the signal is added to ``came``.
+    """
 
-    if sys.platform == "win32":  # Windows has no such signal
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        came.append(number)
+        on_ctrl_c = signal.getsignal(signal.SIGINT)
+        if not callable(on_ctrl_c):  # it is ignored, as in the background of a script
+            raise KeyboardInterrupt
+        on_ctrl_c(signal.SIGINT, frame)
+
+    if sys.platform == "win32":  # Windows has no such signals
         yield
         return
-    before = signal.getsignal(signal.SIGHUP)
-    if before is not signal.SIG_DFL:
-        yield
-        return
-    signal.signal(signal.SIGHUP, hang_up)
+    numbers = [each for each in (signal.SIGHUP, signal.SIGTERM) if signal.getsignal(each) is signal.SIG_DFL]
+    for each in numbers:
+        signal.signal(each, interrupt)
     try:
         yield
     finally:
-        signal.signal(signal.SIGHUP, before)
+        for each in numbers:
+            signal.signal(each, signal.SIG_DFL)
 
 
 @contextlib.contextmanager
@@ -145,25 +148,31 @@ def interrupted(
     invocation: Invocation,
     verb: str,
     *,
+    came: Sequence[int],
     leave: Callable[[], None],
     show: Callable[[Sequence[InvocationInstance]], None],
     show_stopped: Callable[[Invocation], None] | None,
 ) -> int:
-    """Stop watching after Ctrl-C; after a second Ctrl-C, stop the invocation. Return the exit status.
+    """Stop watching after Ctrl-C, or when a signal ``came``; after a second Ctrl-C, stop the invocation.
 
     ``show`` prints the output so far, and ``show_stopped`` the stopped invocation. ``leave`` passes on what is not
-    sent, and ``verb`` of ``assist`` follows the invocation again.
+    sent, and ``verb`` of ``assist`` follows the invocation again. Return the exit status.
     """
     try:
         leave()
+        if came and came[0] != signal.SIGTERM:  # the terminal is closed
+            return ExitStatus.INTERRUPTED
         known = recording.recall(controller, invocation.id)
         if known.status.is_final:
             print_failures(printer, known.instances)
             return ExitStatus.INTERRUPTED
         show(known.instances)
-        seconds = controller.timeouts.view.second_press
-        _print_how_to_follow(printer, invocation, verb, seconds)
-        time.sleep(seconds)
+        _print_how_to_follow(printer, invocation, verb, "Terminated" if came else "Interrupted")
+        if not came:
+            seconds = controller.timeouts.view.second_press
+            if not printer.is_json:
+                printer.talk(f"Ctrl-C again within {seconds:g} s stops it.")
+            time.sleep(seconds)
     except KeyboardInterrupt:
         from assist_cli.operations.runs import stop
 
@@ -176,12 +185,12 @@ def interrupted(
     return ExitStatus.INTERRUPTED
 
 
-def _print_how_to_follow(printer: Printer, invocation: Invocation, verb: str, seconds: float) -> None:
+def _print_how_to_follow(printer: Printer, invocation: Invocation, verb: str, why: str) -> None:
     back = f"assist {verb} {invocation.id}"
     if printer.is_json:
-        printer.error(Interrupted(f"cannot continue to watch: interrupted, and {invocation.id} continues", hint=back))
+        message = f"cannot continue to watch: {why.lower()}, and {invocation.id} continues"
+        printer.error(Interrupted(message, hint=back))
         return
     printer.warn("")
-    printer.warn(f"Interrupted, and {invocation.id} continues. To follow it:")
+    printer.warn(f"{why}, and {invocation.id} continues. To follow it:")
     printer.warn(f"  {back}")
-    printer.talk(f"Ctrl-C again within {seconds:g} s stops it.")

@@ -23,8 +23,8 @@ from assist_cli.units import HUNDRED_YEARS, ago, count, escape, one_line, size
 
 app = options.application()
 
-One = Annotated[str, typer.Argument(metavar="ID1", help="Older invocation: an id, or - for the newest.")]
-Other = Annotated[str, typer.Argument(metavar="ID2", help="Newer invocation.")]
+One = Annotated[str, typer.Argument(metavar="ID1", help="Older invocation: an id, or its first characters.")]
+Other = Annotated[str, typer.Argument(metavar="ID2", help="Newer invocation: the same, or - for the newest.")]
 
 
 @app.command(
@@ -83,10 +83,11 @@ def search(
 
 @app.command(epilog=options.examples("assist invocation diff t-01k3 -", "assist invocation diff t-01k3 t-01k7 -o json"))
 def diff(context: typer.Context, old: One, new: Other, output: options.Output = Format.TABLE) -> None:
-    """Compare two invocations of one command, instance by instance.
+    """Compare two invocations of the same script or saved command, instance by instance.
 
-    Instances with the same difference are grouped. Exit status: 0 if all are equal; 1 if some differ, or bytes are
-    missing; 75 if none differ and some are still in progress.
+    It shows how the result and the output of each instance have changed. Instances with the same change are grouped.
+    Exit status: 0 if nothing has changed; 1 if something has, or may have because output is missing in the history; 75
+    if nothing has changed so far, and some are still in progress.
     """
     from assist_cli.operations.history.compare import compare
 
@@ -179,7 +180,7 @@ def _print_comparison(printer: Printer, found: Comparison) -> None:
     for difference in found.differences:
         _print_difference(printer, difference)
     for dropped, names in found.not_known.items():
-        printer.line(f"Unknown, {count(dropped, 'byte')} missing: {escape(fold(names))}")
+        printer.line(f"Unknown, {count(dropped, 'byte')} of output missing in the history: {escape(fold(names))}")
     for what, names in (
         ("Only in the first", found.only_before),
         ("Only in the second", found.only_after),
@@ -191,6 +192,9 @@ def _print_comparison(printer: Printer, found: Comparison) -> None:
     unknown = sum(map(len, found.not_known.values()))
     total = different + unknown + len(found.same)
     more = f", {unknown} unknown" if unknown else ""
+    if found.same and not different + unknown:
+        printer.talk(f"No change on {count(total, 'instance')}.")
+        return
     printer.talk(f"{different} of {count(total, 'instance')} {'differs' if different == 1 else 'differ'}{more}.")
 
 
@@ -202,4 +206,5 @@ def _print_difference(printer: Printer, difference: Difference) -> None:
     for lines in (difference.stdout, difference.stderr):
         scripts.print_difference(printer, lines)
     if difference.before.dropped or difference.after.dropped:
-        printer.line(f"bytes missing in the middle: {difference.before.dropped:,} → {difference.after.dropped:,}")
+        dropped = f"{difference.before.dropped:,} → {difference.after.dropped:,}"
+        printer.line(f"bytes of output missing in the history: {dropped}")

@@ -65,6 +65,7 @@ def invoke(
     rollout, look = waves.rollout(), view.look()
     timing = when.timing(rollout)
     wait = queue.wait(timing)
+    watch.check(timing)
     outdir = files.path(timing, detach=watch.detach)
     where = target.selection()
     if target.preview:

@@ -229,6 +229,15 @@ class WatchOptions(Group):
     detach: Annotated[bool, typer.Option("--detach", help="Print the id and do not wait.")] = False
     patience: options.Patience = None
 
+    def check(self, timing: Timing | None = None) -> None:
+        """Raise UsageError for a time to wait if the command does not wait."""
+        if self.patience is not None and (self.detach or timing is not None):
+            other = "--detach" if self.detach else "a schedule"
+            raise UsageError(
+                f"cannot use --wait with {other}: the command does not wait then",
+                hint="to wait for it later: assist invocation wait ID --wait TIME",
+            )
+
 
 class FileOptions(Group):
     """The option for output as files."""

@@ -68,6 +68,7 @@ def rerun(
     rollout, look = waves.rollout(), view.look()
     timing = when.timing(rollout)
     wait = queue.wait(timing)
+    watch.check(timing)
     outdir = files.path(timing, detach=watch.detach)
     also = notify.also() or nothing_more
     given = parameters.ParameterOptions(secrets=secrets).values() or {}

@@ -73,6 +73,7 @@ def run(
     rollout, look = waves.rollout(), view.look()
     timing = when.timing(rollout)
     wait = queue.wait(timing)
+    watch.check(timing)
     outdir = files.path(timing, detach=watch.detach)
     where = target.selection()
     if target.preview:

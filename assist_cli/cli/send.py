@@ -79,6 +79,7 @@ def send(
     """
     printer = options.printer(context, output)
     rollout, wait = waves.rollout(), queue.wait()
+    watch.check()
     where = target.selection()
     if target.preview:
         targets.preview(printer, where)

@@ -15,7 +15,7 @@ from assist_cli.cli import detaching
 from assist_cli.cli.exit_status import exit_status
 from assist_cli.cli.output import Encoding, Printer
 from assist_cli.cli.pass_through import PassThrough
-from assist_cli.errors import ExitStatus, GaveUpWaiting
+from assist_cli.errors import GaveUpWaiting
 from assist_cli.model.command import CommandType
 from assist_cli.model.invocation import Invocation
 from assist_cli.model.names import quoted
@@ -122,9 +122,9 @@ def watch(
     """Show an invocation while ``follow`` receives its output and its end. Return the exit status.
 
     ``follow`` takes the listener for the output, None for JSON. ``leave`` is called when watching stops early: on
-    Ctrl-C, a closed terminal, lost output, or after ``--wait``. A ``screen`` replaces the view of ``look``. With
-    ``rows``, a result is printed as each instance ends. Raises OutputClosed and OutputFailure, after the messages about
-    them.
+    Ctrl-C, SIGTERM, a closed terminal, lost output, or after ``--wait``. A ``screen`` replaces the view of ``look``.
+    With ``rows``, a result is printed as each instance ends. Raises OutputClosed and OutputFailure, after the messages
+    about them.
     """
     view: PassThrough | Fanout | InvocationScreen | ResultRows | None
     show_stopped: Callable[[Invocation], None] | None
@@ -147,18 +147,17 @@ def watch(
     verb = "invocation watch" if screen else "invocation wait"
     with detaching.report_lost_output(printer, controller, invocation, verb, leave=leave):
         gave_up = None
+        came: list[int] = []
         try:
-            with detaching.raise_on_hangup():
+            with detaching.interrupt_on_signals(came):
                 follow(view)
-        except detaching.HungUp:
-            leave()
-            return ExitStatus.INTERRUPTED
         except KeyboardInterrupt:
             return detaching.interrupted(
                 printer,
                 controller,
                 invocation,
                 verb,
+                came=came,
                 leave=leave,
                 show=(lambda _: None) if view is None or isinstance(view, PassThrough) else view.close,
                 show_stopped=show_stopped,

@@ -37,7 +37,8 @@ path = os.path.dirname(os.path.abspath(__file__))
 try:
     with zipfile.ZipFile(path) as archive:
         damaged = archive.testzip()
-        settings = json.loads(archive.read("settings.json").decode("ascii"))
+        pieces = [archive.read(name) for name in archive.namelist() if name.startswith("settings.")]
+        settings = json.loads(b"".join(pieces).decode("ascii"))
 except Exception:
     damaged = path
 if damaged:
@@ -45,6 +46,13 @@ if damaged:
 from assist_cli.deploy.host.{client} import main
 sys.exit(main(settings))
 """
+# The program of a small archive in this one, before each piece of the settings. Python searches the last 64 KiB of a
+# file for the end of an archive, so in a file that is cut off it finds the end of that one.
+_CUT_OFF = """\
+import sys
+sys.exit("error: cannot {purpose}: this file is not complete\\nhint: copy it here again, in binary mode")
+"""
+_PIECE = 60_000
 _PURPOSES = {"enrol": "enrol this machine", "enrol_here": "install the agent"}
 _PACKAGES = ("assist_cli", "assist_cli/deploy", "assist_cli/deploy/host")
 _HERE = ("boot", "client", "enrol_here")
@@ -136,12 +144,21 @@ def _archive(
     files: dict[str, Path | None] = {f"{package}/__init__": None for package in _PACKAGES}
     files |= {f"{_PACKAGES[-1]}/{name}": host / f"{name}.py" for name in modules}
     files |= others
+    main, cut_off = (
+        each.replace("{client}", client).replace("{purpose}", _PURPOSES[client]) for each in (_MAIN, _CUT_OFF)
+    )
+    stub = io.BytesIO()
+    with zipfile.ZipFile(stub, "w") as archive:
+        bundle.add(archive, "__main__.py", cut_off.encode())
+    settings = json.dumps(document).encode("ascii")
     buffer = io.BytesIO()
     buffer.write(b"#!/usr/bin/env python3\n")
     with zipfile.ZipFile(buffer, "w") as archive:
-        main = _MAIN.replace("{client}", client).replace("{purpose}", _PURPOSES[client]).encode()
-        bundle.add(archive, "__main__.py", main, zipfile.ZIP_STORED)
+        bundle.add(archive, "cut_off", stub.getvalue(), zipfile.ZIP_STORED)
+        bundle.add(archive, "__main__.py", main.encode(), zipfile.ZIP_STORED)
         for name, path in files.items():
             bundle.add(archive, f"{name}.py", b"" if path is None else bundle.bare(path.read_bytes()))
-        bundle.add(archive, "settings.json", json.dumps(document).encode("ascii"))
+        for start in range(0, len(settings), _PIECE):
+            bundle.add(archive, f"cut_off.{start}", stub.getvalue(), zipfile.ZIP_STORED)
+            bundle.add(archive, f"settings.{start}", settings[start : start + _PIECE])
     return buffer.getvalue()

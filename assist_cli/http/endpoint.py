@@ -9,7 +9,7 @@ import functools
 import ipaddress
 import platform
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -66,11 +66,11 @@ class HttpEndpoint:
         named = "" if self.certificate is None else _first(pki.names_of(self.certificate))
         return self.url(port, named or platform.node().lower())
 
-    def host_names(self) -> Collection[str]:
+    def host_names(self) -> frozenset[str]:
         """Return the host names, besides addresses, by which a client may call this server."""
         if self.certificate is not None:
-            return {*self.names, *(name.lower() for name in pki.names_of(self.certificate))}
-        return {*self.names, "localhost", *(() if self.is_loopback else (platform.node().lower(),))}
+            return frozenset((*self.names, *(name.lower() for name in pki.names_of(self.certificate))))
+        return frozenset((*self.names, "localhost", *(() if self.is_loopback else (platform.node().lower(),))))
 
 
 def _first(names: Sequence[str]) -> str:
@@ -112,19 +112,23 @@ def place(
     return found
 
 
-def is_ours(host: str, names: Collection[str]) -> bool:
+def is_ours(host: str, names: frozenset[str]) -> bool:
     """Return True if a Host header names this server: by an IP address, or by one of these names.
 
     A page in a browser can only direct a name of its own to this server (DNS rebinding), never an address.
     """
+    return len(host) <= LONGEST_HOST and _is_ours(host, names)
+
+
+@functools.lru_cache(maxsize=64)  # each call has a Host header
+def _is_ours(host: str, names: frozenset[str]) -> bool:
     found = _HOST.fullmatch(host.lower())
-    if found is None or len(host) > LONGEST_HOST:
+    if found is None:
         return False
     name = found[1].strip("[]").rstrip(".")
     return name in names or _is_address(name) or f"*.{name.partition('.')[2]}" in names
 
 
-@functools.lru_cache(maxsize=64)  # each call has a Host header
 def _is_address(name: str) -> bool:
     try:
         ipaddress.ip_address(name)

@@ -18,14 +18,13 @@ from email.utils import formatdate
 from typing import Any, Generic, TypeVar
 
 import uvicorn
-from uvicorn._types import ASGI3Application
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from assist_cli import codes
 from assist_cli.errors import Conflict, FileFailure
 from assist_cli.http.endpoint import HttpEndpoint
 
-__all__ = ["STATUS_LINE", "ASGI3Application", "HttpConfig", "HttpConnection", "RequestResponseCycle", "serving"]
+__all__ = ["STATUS_LINE", "HttpConfig", "HttpConnection", "RequestResponseCycle", "serving"]
 
 LOG = "uvicorn.error"  # all messages of uvicorn
 BACKLOG = 2048  # connections that wait for accept(); uvicorn accepts this many in one step

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import copy
 import functools
 import time
 from collections import deque
@@ -98,8 +97,8 @@ class Controller:
 
     def replace(self, **changes: Any) -> Controller:
         """Return the same controller with other values of these names. Contacts and refusals are those of both."""
-        other = copy.copy(self)
-        vars(other).update(changes)
+        other = object.__new__(type(self))
+        vars(other).update(vars(self), **changes)
         return other
 
     @property
@@ -201,7 +200,9 @@ class Controllers:
         self.home = home
         self._timeouts = timeouts
         self._free: deque[Controller] = deque()  # its methods are atomic
-        self._writer = SharedWriter(open_database(home.database, any_thread=True, busy=timeouts.database))
+        database = open_database(home.database, any_thread=True, busy=timeouts.database)
+        database.undo_in_memory()
+        self._writer = SharedWriter(database)
 
     @contextlib.contextmanager
     def one(self) -> Iterator[Controller]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import sqlite3
 
 from assist_cli import codes
@@ -43,7 +44,12 @@ def find(reader: Reader, text: str) -> AccessKey:
 def with_secret(reader: Reader, key_id: str) -> AccessKey | None:
     """Return the key with exactly this id, with its secret."""
     row = reader.first("SELECT * FROM access_keys WHERE id = ?", [key_id])
-    return None if row is None else _key(row, Secret(row["secret"]))
+    return None if row is None else _key_with_secret(row)
+
+
+@functools.lru_cache(maxsize=64)  # each call reads its key: mostly an unchanged row
+def _key_with_secret(row: sqlite3.Row) -> AccessKey:
+    return _key(row, Secret(row["secret"]))
 
 
 def _key(row: sqlite3.Row, secret: Secret | None = None) -> AccessKey:

@@ -218,6 +218,11 @@ class Database(Reader):
         with self._failures:
             self._connection.execute("PRAGMA journal_mode = WAL")
 
+    def undo_in_memory(self) -> None:
+        """Keep in memory what rolls back a part of a transaction. In a file it takes two writes for each page."""
+        with self._failures:
+            self._connection.execute("PRAGMA temp_store = MEMORY")
+
     @property
     def version(self) -> int:
         """Return the version of the schema. Raises DatabaseFailure."""
@@ -367,6 +372,8 @@ def _version(connection: sqlite3.Connection) -> int:
 def _hint(path: Path, error: str) -> str:
     if any(word in error for word in ("malformed", "not a database", "no such table", "no such column", "UTF-8")):
         return RESTORE
+    if any(word in error for word in ("already exists", "duplicate column")):
+        return f"an unreleased Assist has changed it, whose schema is another one: {RESTORE}"
     with contextlib.suppress(OSError, AttributeError):  # Windows has no statvfs
         if "is full" in error or not os.statvfs(path.parent).f_bavail:
             return f"the disk is full: make room for '{path.parent}'"

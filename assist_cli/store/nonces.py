@@ -18,7 +18,7 @@ from assist_cli.errors import DatabaseFailure
 from assist_cli.paths import open_private
 from assist_cli.store.database import to_ms
 
-PRUNED_EVERY = 1000
+PRUNED_EVERY = 100  # calls, which wait for it; twice as many are deleted at most
 
 log = logging.getLogger(__name__)
 
@@ -51,7 +51,10 @@ class Nonces:
                 self._added += added
                 if self._added >= PRUNED_EVERY:
                     self._added = 0
-                    self._connection.execute("DELETE FROM nonces WHERE expires < ?", [to_ms(now)])
+                    self._connection.execute(
+                        "DELETE FROM nonces WHERE digest IN (SELECT digest FROM nonces WHERE expires < ? LIMIT ?)",
+                        [to_ms(now), 2 * PRUNED_EVERY],
+                    )
             except sqlite3.Error as error:
                 raise self._failure(error) from error
         return added == 1
@@ -81,6 +84,7 @@ def _opened(path: Path) -> sqlite3.Connection:
         if state != "ok":
             raise _Damaged(state)
         connection.execute("CREATE TABLE IF NOT EXISTS nonces (digest BLOB PRIMARY KEY, expires INTEGER) WITHOUT ROWID")
+        connection.execute("CREATE INDEX IF NOT EXISTS nonces_expires ON nonces (expires)")
     except BaseException as error:
         connection.close()
         if type(error) is sqlite3.DatabaseError:  # not one of its classes, such as that of a full disk

@@ -7,6 +7,7 @@ transaction. A final state is not overwritten: ``model.status.may_become`` decid
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
@@ -224,30 +225,48 @@ def is_of_file(reader: Reader, record_id: str) -> bool:
     return reader.first(query, [record_id]) is not None
 
 
-def unsettled(
-    reader: Reader, *, invocation_id: str | None = None, attended: Collection[str] = ()
+def senders(reader: Reader) -> set[str]:
+    """Return the senders of the open records."""
+    rows = reader.query("SELECT DISTINCT sender FROM records WHERE status IN ('Running', 'Stopping')")
+    return {row["sender"] for row in rows}
+
+
+def unhandled(
+    reader: Reader, attended: Collection[str], living: Collection[str], now: datetime
 ) -> dict[str, list[Record]]:
+    """Return the open records by invocation, without those that run and need nothing: read for each scan.
+
+    These are those whose ids are ``attended``; and those of ``living`` senders, up to their deadline if they were sent.
+    """
+    rows = reader.query(
+        """
+        SELECT * FROM records WHERE status IN ('Running', 'Stopping') AND (status = 'Stopping' OR (
+            id NOT IN (SELECT value FROM json_each(?)) AND NOT (
+                sender IN (SELECT value FROM json_each(?)) AND (sent_at IS NULL OR ? BETWEEN sent_at AND deadline_at))))
+        """,
+        [json.dumps(list(attended)), json.dumps(list(living)), to_ms(now)],
+    )
+    return _by_invocation(rows)
+
+
+def unsettled(reader: Reader, *, invocation_id: str | None = None) -> dict[str, list[Record]]:
     """Return the records that may still change, by invocation: all open ones, or those of one invocation.
 
-    The open ones are without those that run and whose ids are ``attended``. For one invocation, these include the ones
-    that were closed as unanswered.
+    For one invocation, these include the ones that were closed as unanswered.
     """
     if invocation_id is None:
-        rows = reader.query(
-            """
-            SELECT * FROM records WHERE status IN ('Running', 'Stopping')
-                AND (status = 'Stopping' OR id NOT IN (SELECT value FROM json_each(?)))
-            """,
-            [json.dumps(list(attended))],
-        )
-    else:
-        rows = reader.query(
-            """
-            SELECT * FROM records WHERE invocation_id = ?
-                AND (status IN ('Running', 'Stopping') OR (status = 'Failed' AND error_code = ?))
-            """,
-            [invocation_id, UNANSWERED],
-        )
+        return _by_invocation(reader.query("SELECT * FROM records WHERE status IN ('Running', 'Stopping')"))
+    rows = reader.query(
+        """
+        SELECT * FROM records WHERE invocation_id = ?
+            AND (status IN ('Running', 'Stopping') OR (status = 'Failed' AND error_code = ?))
+        """,
+        [invocation_id, UNANSWERED],
+    )
+    return _by_invocation(rows)
+
+
+def _by_invocation(rows: list[sqlite3.Row]) -> dict[str, list[Record]]:
     found: dict[str, list[Record]] = {}
     for row in rows:
         found.setdefault(row["invocation_id"], []).append(record_of(row))

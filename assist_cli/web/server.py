@@ -33,7 +33,7 @@ async def service(place: HttpEndpoint, controller: Controller, controllers: Cont
     async with contextlib.AsyncExitStack() as stack:
         work = await stack.enter_async_context(background(controller))
         threads = stack.enter_context(ThreadPoolExecutor(THREADS, thread_name_prefix="console"))
-        names = frozenset(place.host_names())
+        names = place.host_names()
         most = min(CONNECTIONS, concurrency.connections() // 4)
         site = Site(controllers, threads, names, work, timeouts)
         config = HttpConfig(

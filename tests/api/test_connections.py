@@ -43,22 +43,28 @@ def refuse(fault: Fault) -> forms.Reply:
     return forms.refusal(forms.JSON, fault, "1", "")
 
 
-async def hello(scope: Any, receive: Any, send: Any) -> None:
+async def hello(scope: Any, receive: Any) -> forms.Reply | None:
     message = await receive()
     while message.get("more_body"):
         message = await receive()
-    if message["type"] == "http.request":
-        closing = [(b"connection", b"close")] if scope["method"] == "HEAD" else []  # as the API does
-        headers = [(b"content-length", b"5"), *closing]
-        await send({"type": "http.response.start", "status": 200, "headers": headers})
-        await send({"type": "http.response.body", "body": b"hello"})
+    if message["type"] != "http.request":
+        return None
+    return forms.Reply(200, "text/plain", b"hello", "1", closes=scope["method"] == "HEAD")  # as the API does
 
 
 def connected(story: Callable[[ApiConnection, Wire], Awaitable[None]], *, body: float = GUARD) -> None:
     """Run ``story`` with a connection whose bodies must arrive within ``body`` seconds."""
 
     async def run() -> None:
-        config = ApiConfig(hello, http=ApiConnection, ws="none", lifespan="off", log_config=None, access_log=False)
+        config = ApiConfig(
+            hello,
+            http=ApiConnection,
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            proxy_headers=False,
+        )
         config.load()
         config.head, config.head_bytes, config.body = GUARD, HEAD_BYTES, body
         config.crowd = ApiCrowd(10, refuse)

@@ -11,7 +11,7 @@ import pytest
 
 from assist_cli.api import faults
 from assist_cli.api.actions import ACTIONS
-from assist_cli.api.app import HEAD_BYTES, AsgiApplication
+from assist_cli.api.app import HEAD_BYTES, Application
 from assist_cli.api.call import FORM, JSON, Call
 from assist_cli.api.faults import Fault
 from assist_cli.model.access import Role
@@ -116,19 +116,19 @@ def test_a_name_is_refused_with_what_is_wrong_in_it(calls: Calls, name: str, hin
 
 def answered(calls: Calls, query: bytes, body: bytes = b"", headers: list[tuple[bytes, bytes]] | None = None) -> Any:
     """The status and the body with which the application answers, without a server."""
-    application = AsgiApplication(calls.gateway, None, None, {"localhost"})  # type: ignore[arg-type]
-    sent: list[Any] = []
+    application = Application(calls.gateway, None, None, frozenset({"localhost"}))  # type: ignore[arg-type]
 
     async def receive() -> dict[str, Any]:
         return {"type": "http.request", "body": body}
 
-    async def send(message: Any) -> None:
-        sent.append(message)
-
     head = [(b"host", b"localhost"), *(headers or [])]
     scope = {"method": "POST", "raw_path": b"/", "query_string": query, "headers": head, "client": None}
-    asyncio.run(application(scope, receive, send))
-    return sent[0]["status"], sent[1]["body"].decode()
+
+    async def reply() -> Any:
+        return await application(scope, receive)
+
+    sent = asyncio.run(reply())
+    return sent.status, sent.body.decode()
 
 
 def test_url_and_headers_have_their_limit_however_they_arrive(calls: Calls) -> None:

@@ -103,7 +103,7 @@ def changed(file: Path, **changes: Any) -> Path:
     with zipfile.ZipFile(file) as old, zipfile.ZipFile(data, "w") as new:
         for name in old.namelist():
             content = old.read(name)
-            if name == "settings.json":
+            if name == "settings.0":
                 content = json.dumps({**json.loads(content), **changes}).encode()
             new.writestr(name, content)
     copy = file.with_name(f"changed-{file.name}")

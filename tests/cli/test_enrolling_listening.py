@@ -12,6 +12,7 @@ import stat
 import subprocess
 import sys
 import zipfile
+import zipimport
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -32,7 +33,8 @@ FOUND: dict[str, Any] = {"home": "/x", "user": "me", "root": True, "managed": Tr
 
 def settings_of(file: Path) -> dict[str, Any]:
     with zipfile.ZipFile(file) as archive:
-        found: dict[str, Any] = json.loads(archive.read("settings.json"))
+        pieces = [archive.read(name) for name in archive.namelist() if name.startswith("settings.")]
+        found: dict[str, Any] = json.loads(b"".join(pieces))
         return found
 
 
@@ -159,7 +161,7 @@ def test_a_file_that_is_older_than_its_agent_names_the_controller() -> None:
 
 
 @pytest.mark.usefixtures("starts_processes")
-@pytest.mark.parametrize("member", ["settings.json", "assist_cli/deploy/host/client.py"])
+@pytest.mark.parametrize("member", ["settings.0", "assist_cli/deploy/host/client.py"])
 def test_a_damaged_file_says_so(assist: Application, tmp_path: Path, member: str) -> None:
     file = tmp_path / "file.pyz"
     assert assist("instance", "enroll", "--listen", "h:1", "--out", file).returncode == 0
@@ -171,6 +173,20 @@ def test_a_damaged_file_says_so(assist: Application, tmp_path: Path, member: str
     done = subprocess.run([sys.executable, file], capture_output=True, text=True, timeout=GUARD, check=False)
     hint = "hint: copy it here again, in binary mode"
     text = f"error: cannot install the agent: this file is damaged\n{hint}\n"
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", text)
+
+
+@pytest.mark.usefixtures("starts_processes")
+def test_a_file_that_is_cut_off_says_so(assist: Application, tmp_path: Path) -> None:
+    file = tmp_path / "file.pyz"
+    assert assist("instance", "enroll", "--listen", "h:1", "--out", file).returncode == 0
+    data = file.read_bytes()
+    for size in (*range(1_000, len(data), 5_000), len(data) - 22):
+        cut = tmp_path / f"{size}.pyz"
+        cut.write_bytes(data[:size])
+        assert "this file is not complete" in str(zipimport.zipimporter(str(cut)).get_source("__main__"))
+    done = subprocess.run([sys.executable, cut], capture_output=True, text=True, timeout=GUARD, check=False)
+    text = "error: cannot install the agent: this file is not complete\nhint: copy it here again, in binary mode\n"
     assert (done.returncode, done.stdout, done.stderr) == (1, "", text)
 
 

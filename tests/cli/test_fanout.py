@@ -231,7 +231,10 @@ def test_a_terminal_shows_lines_groups_sums_and_late_instances(
     assert terminal.text.rstrip().endswith("5 succeeded")
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGHUP, marks=pytest.mark.long)])
+@pytest.mark.parametrize(
+    "number",
+    [signal.SIGINT, *(pytest.param(each, marks=pytest.mark.long) for each in (signal.SIGHUP, signal.SIGTERM))],
+)
 def test_unsent_records_are_sent_in_the_background(
     assist: Application, installed: Program, fleet: Fleet, number: signal.Signals
 ) -> None:

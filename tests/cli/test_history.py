@@ -326,7 +326,8 @@ def test_diff_for_programs_and_for_people(assist: Application, controller: Contr
         "StdoutDiff": "--- stdout before\n+++ stdout after\n@@ -1 +1 @@\n-on\n+off\n",
         "StderrDiff": "",
     }
-    assert assist("invocation", "diff", new.id, new.id).returncode == 0
+    equal = assist("invocation", "diff", new.id, new.id)
+    assert (equal.returncode, equal.stdout, equal.stderr) == (0, b"", b"No change on 4 instances.\n")
 
 
 def test_outputs_with_missing_bytes_are_not_shown_as_equal(
@@ -339,7 +340,7 @@ def test_outputs_with_missing_bytes_are_not_shown_as_equal(
         past.write(controller.database, each, [part, part, past.finished("whole\n", at=now)])
     done = assist("invocation", "diff", *(each.id for each in made))
     assert done.returncode == 1
-    assert done.stdout == b"Unknown, 1,700,000 bytes missing: web[001-002]\n"
+    assert done.stdout == b"Unknown, 1,700,000 bytes of output missing in the history: web[001-002]\n"
     assert done.stderr == b"0 of 3 instances differ, 2 unknown.\n"
     document = json.loads(assist("invocation", "diff", *(each.id for each in made), "-o", "json").stdout)
     assert (document["Same"], document["Differences"]) == (["web003"], [])

@@ -27,6 +27,7 @@ from assist_cli.model.rollout import AT_ONCE, Rollout, Share
 from assist_cli.model.schedule import KEEP, Missed, Timing
 from assist_cli.model.secret import Secret
 from assist_cli.model.target import Selection
+from tests.support.application import Application
 
 
 def commands(command: Any, path: str = "assist") -> Iterator[tuple[str, Any]]:
@@ -275,6 +276,26 @@ def test_contradictory_schedule_options(
 ) -> None:
     with pytest.raises(error, match=said):
         options.timing(rollout)
+
+
+def test_a_command_that_does_not_wait_takes_no_time_to_wait() -> None:
+    daily = ScheduleOptions(every=86_400).timing(AT_ONCE)
+    for accepted in (WatchOptions(), WatchOptions(detach=True), WatchOptions(patience=0.0)):
+        accepted.check()
+    WatchOptions(detach=True).check(daily)
+    with pytest.raises(UsageError, match="cannot use --wait with --detach"):
+        WatchOptions(detach=True, patience=0.0).check()
+    with pytest.raises(UsageError, match="cannot use --wait with a schedule"):
+        WatchOptions(patience=5.0).check(daily)
+
+
+@pytest.mark.parametrize(
+    "words", [("run", "--", "true"), ("invoke", "x"), ("rerun", "-"), ("send", __file__, "--to", "/tmp")]
+)
+def test_every_command_checks_it(assist: Application, words: tuple[str, ...]) -> None:
+    done = assist(words[0], "--detach", "--wait", "5s", *words[1:])
+    assert (done.returncode, done.stdout) == (2, b"")
+    assert b"cannot use --wait with --detach" in done.stderr
 
 
 def test_output_options_are_a_view() -> None:

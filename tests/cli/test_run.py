@@ -219,12 +219,17 @@ def test_wait_times_out_and_the_script_continues(assist: Application, fifo: Path
     assert assist("invocation", "wait", "-").stdout == b"a\nb\n"
 
 
-def test_after_one_interrupt_the_script_continues(assist: Application, installed: Program, fifo: Path) -> None:
+@pytest.mark.parametrize(("number", "why"), [(signal.SIGINT, "Interrupted"), (signal.SIGTERM, "Terminated")])
+def test_after_one_interrupt_the_script_continues(
+    assist: Application, installed: Program, fifo: Path, number: signal.Signals, why: str
+) -> None:
     with installed.start("run", "-c", f"echo a; cat {fifo}") as process:
         assert read_line(process) == b"a\n"
-        process.send_signal(signal.SIGINT)
+        process.send_signal(number)
         stderr = process.communicate()[1].decode()
     assert process.returncode == 130
+    assert f"{why}, and {newest(assist)['InvokeId']} continues." in stderr
+    assert ("Ctrl-C again" in stderr) is (number == signal.SIGINT)
     assert newest(assist)["InvokeStatus"] == "Running"
     assert f"assist invocation wait {newest(assist)['InvokeId']}" in stderr
     fifo.write_bytes(b"b\n")

@@ -181,7 +181,7 @@ def test_without_a_broker_there_are_no_enrolments(isolation: Path) -> None:
 
 def settings(data: bytes) -> dict[str, Any]:
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
-        return cast("dict[str, Any]", json.loads(archive.read("settings.json")))
+        return cast("dict[str, Any]", json.loads(archive.read("settings.0")))
 
 
 def test_the_token_is_in_its_file_only(controller: Controller, tmp_path: Path) -> None:

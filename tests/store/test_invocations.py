@@ -109,6 +109,24 @@ def test_a_final_record_does_not_change(database: Database) -> None:
     assert invocations.get(database, invocation.id, output=False).instances[0].record.exit_code == 0
 
 
+def test_records_of_living_senders_need_nothing_until_their_deadline(database: Database) -> None:
+    invocation = make(database)
+    record = invocation.instances[0].record
+
+    def unhandled(*living: str, attended: tuple[str, ...] = (), now: datetime = NOW) -> bool:
+        return bool(records.unhandled(database, attended, living, now))
+
+    assert records.senders(database) == {record.sender}
+    assert (unhandled(), unhandled("another")) == (True, True)
+    assert (unhandled(record.sender), unhandled(attended=(record.id,))) == (False, False)
+    with database.transaction() as transaction:
+        assert records.mark_sent(transaction, record.id, MOMENT, MINUTE)
+    assert [unhandled(record.sender, now=NOW + MINUTE * part) for part in (-1, 0, 1, 2)] == [True, False, False, True]
+    with database.transaction() as transaction:
+        transaction.execute("UPDATE records SET status = 'Stopping'")
+    assert (unhandled(record.sender), unhandled(attended=(record.id,))) == (True, True)
+
+
 def test_an_unanswered_record_is_corrected_one_time(database: Database) -> None:
     invocation = make(database)
     record = invocation.instances[0].record.id

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from assist_cli.errors import Conflict, ExitStatus
+from assist_cli.errors import Conflict, DatabaseFailure, ExitStatus
 from assist_cli.model import phrase
 from assist_cli.model.command import CommandVersion
 from assist_cli.operations.commands import commands
@@ -184,6 +184,18 @@ def test_a_newer_schema_is_refused_and_not_changed(tmp_path: Path) -> None:
     assert f"schema {SCHEMA_VERSION + 1}" in str(refused.value)
     assert refused.value.hint
     assert path.read_bytes() == before
+
+
+def test_a_schema_of_an_unreleased_version_is_explained_and_not_changed(tmp_path: Path) -> None:
+    path = tmp_path / "assist.db"
+    restore(DUMPS[-1], path)
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        connection.execute("CREATE TABLE users (name)")
+    before = version_of(path), schema_of(path)
+    with pytest.raises(DatabaseFailure, match="table users already exists") as refused:
+        open_database(path)
+    assert "unreleased" in refused.value.hint
+    assert (version_of(path), schema_of(path)) == before
 
 
 def test_an_open_database_notices_a_newer_schema(tmp_path: Path) -> None:

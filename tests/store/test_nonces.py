@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import sqlite3
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
@@ -20,6 +21,19 @@ def test_a_call_is_known_after_a_restart(tmp_path: Path) -> None:
     for is_new in (True, False):
         with contextlib.closing(Nonces(tmp_path / "nonces.db")) as nonces:
             assert [nonces.add(each, LATER, NOW) for each in CALLS] == [is_new] * len(CALLS)
+
+
+def test_expired_calls_are_deleted(tmp_path: Path) -> None:
+    path = tmp_path / "nonces.db"
+    with contextlib.closing(Nonces(path)) as nonces:
+        for each in CALLS[:150]:
+            nonces.add(each, LATER, NOW)
+        for each in CALLS[150:]:
+            nonces.add(each, LATER + timedelta(hours=1), LATER + timedelta(seconds=1))
+        with contextlib.closing(sqlite3.connect(path)) as connection:
+            assert connection.execute("SELECT count(*) FROM nonces").fetchone() == (50,)
+            plan = connection.execute("EXPLAIN QUERY PLAN SELECT digest FROM nonces WHERE expires < 1").fetchone()[3]
+        assert "INDEX" in plan, "a million of them would stop all calls for a tenth of a second"
 
 
 @pytest.mark.parametrize("begin", [0, 4096])

@@ -171,7 +171,7 @@ def test_a_long_key_of_a_rate_takes_little_memory():
 
 @pytest.mark.parametrize("host", [f"{HOST}:80@evil.example", f"{HOST}:80:80", f"{HOST}/", f"{HOST}:x", "[::1", "::1"])
 def test_a_host_with_more_than_a_name_and_a_port(host: str):
-    assert not endpoint.is_ours(host, {HOST})
+    assert not endpoint.is_ours(host, frozenset({HOST}))
 
 
 def test_a_password_of_many_combining_marks_takes_little_time(console: Console):

@@ -27,8 +27,8 @@ def compared(controller: Controller, old: Invocation, new: Invocation) -> Compar
     same_script = (old.content, old.command_type) == (new.content, new.command_type)
     if old.command_id != new.command_id and not same_script:
         raise Conflict(
-            f"cannot compare {old.id} and {new.id}: they did not run the same command",
+            f"cannot compare {old.id} and {new.id}: they ran different scripts",
             code=codes.DIFFERENT_COMMANDS,
-            hint="see what each of them ran: assist invocation show",
+            hint=f"see what they ran: assist invocation show {old.id}, and the same for the other",
         )
     return compare_instances(old.instances, new.instances, lambda place: recording.with_output(controller, place))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import sys
 from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -88,7 +89,7 @@ async def deliver(
     longest = allowed.total_seconds()
     seconds = min(longest, max(_left(delivery.until), controller.timeouts.agent.shortest))
     try:
-        answer = await asyncio.wait_for(connection.retry(request), seconds)
+        answer = await _in_time(connection.retry(request), seconds)
     except asyncio.TimeoutError:
         if seconds < longest:
             raise
@@ -112,6 +113,18 @@ def _unsent(error: AssistError) -> Answer:
     code = ClientNotOnline.code if answer.code == UNANSWERED else answer.code
     how = Heard.AWAY if answer.heard is Heard.AWAY or isinstance(error, AgentCloned) else Heard.UNREACHABLE
     return Answer(how, code=code or error.code, why=error.message)
+
+
+async def _in_time(work: Awaitable[Any], seconds: float) -> Any:
+    """Wait for ``work`` at most for this time, in the task of the caller where Python can.
+
+    A task of its own would begin to send only after all the others of this turn of the loop are prepared. Raises
+    TimeoutError.
+    """
+    if sys.version_info < (3, 11):
+        return await asyncio.wait_for(work, seconds)
+    async with asyncio.timeout(seconds):
+        return await work
 
 
 def _left(until: float | None) -> float:

@@ -7,8 +7,9 @@ past their deadline or that no process will send. It also queries the outcome of
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
-from collections.abc import Collection, Coroutine, Mapping
+from collections.abc import Collection, Coroutine, Mapping, Set
 from datetime import datetime, timedelta
 
 from assist_cli.errors import AssistError, DatabaseFailure
@@ -17,7 +18,7 @@ from assist_cli.model.lifecycle import RETRY, Action, Facts, Later, Leave, Send,
 from assist_cli.model.status import InvocationStatus
 from assist_cli.operations.controller import Controller
 from assist_cli.operations.fleet.pool import ConnectionPool
-from assist_cli.operations.runs import follow
+from assist_cli.operations.runs import follow, senders
 from assist_cli.operations.runs.batch_writer import BatchWriter
 from assist_cli.operations.runs.reconcile import reconcile_all
 from assist_cli.operations.runs.worker import RecordWorker, sender_of
@@ -74,10 +75,9 @@ class Recovery:
         ``held`` has the times until which the server holds back its own records, by record id.
         """
         attended = {*held, *self._deliverer.under_way, *self._queue.under_way, *self.under_way, *self._failed}
-        found = records.unsettled(self._controller.database, attended=attended)
-        living: dict[str, Sender] = {}
-        others = False
-        moment = self._controller.moment()
+        database, moment = self._controller.database, self._controller.moment()
+        living = self._living(records.senders(database))
+        found = records.unhandled(database, attended, living, moment.wall)
         for invocation_id, open_records in found.items():
             unsent = []
             for record in open_records:
@@ -89,7 +89,7 @@ class Recovery:
                     if isinstance(action, Send):
                         unsent.append(record.id)
                     else:
-                        others |= self._act(record, facts, action)
+                        self._act(record, facts, action)
                 except DatabaseFailure:
                     raise
                 except Exception:  # an error in one record must not affect other records and schedules
@@ -98,18 +98,26 @@ class Recovery:
             if unsent:
                 self._send(invocation_id, unsent)
         self._told &= {record.id for open_records in found.values() for record in open_records}
-        return others
+        return bool(living)
 
-    def _act(self, record: Record, facts: Facts, action: Action) -> bool:
-        """Start an action on a record. Return True if the record is left to another process."""
+    def _living(self, tokens: Set[str]) -> set[str]:
+        """Those of these senders that are other processes, and alive."""
+        found = set()
+        for token in tokens - {self._token}:
+            with contextlib.suppress(OSError, ValueError):  # the records of an impossible one are looked at
+                if senders.is_alive(self._controller.home, token):
+                    found.add(token)
+        return found
+
+    def _act(self, record: Record, facts: Facts, action: Action) -> None:
+        """Start an action on a record."""
         if isinstance(action, Leave):
-            return facts.sender is Sender.OTHER
+            return
         if action is Step.TELL_STOP and facts.sender is Sender.BUSY:
             self._told.add(record.id)
             self._begin(record, self._tell_stop(record))
         else:
             self._begin(record, self._finish(record))
-        return False
 
     async def settled(self, patience: float) -> None:
         """Wait up to ``patience`` seconds for the tasks that have started."""
@@ -123,13 +131,14 @@ class Recovery:
             task.cancel()
         return tasks
 
-    def _facts(self, record: Record, living: dict[str, Sender], held: Mapping[str, datetime]) -> Facts:
-        """The facts about a record before its agent is queried; ``living`` caches senders during one scan."""
+    def _facts(self, record: Record, living: Collection[str], held: Mapping[str, datetime]) -> Facts:
+        """The facts about a record before its agent is queried; ``living`` are the other senders that are alive."""
         if record.id in self._deliverer.under_way or record.id in self._queue.under_way:
             sender = Sender.BUSY
+        elif record.sender in living:
+            sender = Sender.OTHER
         else:
-            sender = living.get(record.sender) or sender_of(self._controller, record, self._token)
-            living[record.sender] = sender
+            sender = sender_of(self._controller, record, self._token)
         until = held.get(record.id)
         return Facts(
             sender,
