@@ -265,7 +265,7 @@ def _table_of_sending(costs: Mapping[str, Sequence[Cost]]) -> Table:
 
 
 def _table(results: Results) -> Table:
-    """Wall seconds by number of instances, then the cost of the controller itself."""
+    """Wall seconds by number of instances, then the cost of the controller itself, and that of the floor's client."""
     names = list(dict.fromkeys(name for costs in results.values() for name in costs))
     rows = [
         [name, *(f"{_median(costs[name]):.2f}" if costs.get(name) else UNKNOWN for costs in results.values())]
@@ -274,11 +274,16 @@ def _table(results: Results) -> Table:
     ours = {size: costs[RUN] for size, costs in results.items()}
     rows += [
         [f"{RUN}: the fastest turn", *map(_fastest, ours.values())],
-        [f"{RUN}: processor time, ms an instance",
-         *(f"{_median(taken, 'cpu') * 1000 / size:.1f}" for size, taken in ours.items())],
+        *([f"{name}: processor time, ms an instance", *_processor_times(name, results)] for name in (RUN, peers.FLOOR)),
         [f"{RUN}: peak memory, MiB", *(f"{_median(taken, 'peak'):.1f}" for taken in ours.values())],
     ]  # fmt: skip
     return Table(("seconds for instances", *(f"{size:,}" for size in results)), rows)
+
+
+def _processor_times(name: str, results: Results) -> Iterator[str]:
+    """Return the milliseconds of the client for one instance, by number of instances."""
+    for size, costs in results.items():
+        yield f"{_median(costs[name], 'cpu') * 1000 / size:.1f}" if costs.get(name) else UNKNOWN
 
 
 def _fastest(costs: Sequence[Cost]) -> str:
