@@ -8,6 +8,7 @@ import re
 import shutil
 import ssl
 import subprocess
+import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -22,7 +23,7 @@ def describe(programs: Sequence[str] = ()) -> str:
     parts = [
         f"{os.cpu_count()} processors ({_model()})",
         f"{_system()} on {platform.machine()}",
-        f"{platform.python_implementation()} {platform.python_version()}",
+        f"{platform.python_implementation()} {platform.python_version()}{_of_the_system()}",
         " ".join(ssl.OPENSSL_VERSION.split()[:2]),
         *(f"{name} {version}" for name in programs if (version := _version(VERSIONS[name]))),
     ]
@@ -48,6 +49,11 @@ def _model() -> str:
     info = Path("/proc/cpuinfo")
     found = re.search(r"^model name\s*:\s*(.+)$", info.read_text(), re.MULTILINE) if info.exists() else None
     return found[1] if found else platform.processor() or "unknown"
+
+
+def _of_the_system() -> str:
+    """Words for the Python of a distribution, which is often built for speed, while one built by hand is not."""
+    return " of the system" if Path(sys.executable).resolve().parent == Path("/usr/bin") else ""
 
 
 def _system() -> str:
