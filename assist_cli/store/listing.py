@@ -30,6 +30,19 @@ _UNSUCCESSFUL = """
 """
 
 
+# The field of InstanceCounts in which a record counts.
+_KIND = f"""
+    CASE WHEN status = 'Finished' THEN CASE WHEN coalesce(exit_code, 0) = 0 THEN 'succeeded' ELSE 'nonzero' END
+        WHEN status = 'Failed' THEN 'failed'
+        WHEN status = 'Stopped' THEN CASE
+            WHEN started_at IS NOT NULL THEN 'stopped'
+            WHEN coalesce(sent_at, stopped_at) IS NOT NULL THEN 'unstarted' ELSE 'halted' END
+        WHEN {IS_QUEUED} THEN 'queued'
+        WHEN sent_at IS NULL THEN 'waiting'
+        ELSE 'running' END
+"""
+
+
 def summaries(
     reader: Reader, limit: int | None, wanted: Filter | None = None, *, few: int = FEW_RECORDS
 ) -> list[Summary]:
@@ -71,7 +84,7 @@ def _summarised(reader: Reader, rows: Sequence[sqlite3.Row], among: Collection[s
     ):
         groups[group["invocation_id"]].append(group)
     kinds = _kinds(reader, [row["id"] for row in rows if row["repeat_mode"] == RepeatMode.ONCE.value], among)
-    found = [_summary(reader, row, groups[row["id"]], kinds.get(row["id"])) for row in rows]
+    found = [_summary(reader, row, groups[row["id"]], kinds.get(row["id"], ())) for row in rows]
     if among is None:
         return found
     return [
@@ -88,15 +101,17 @@ def _among(among: Collection[str] | None) -> tuple[str, list[str]]:
     return " AND instance_id IN (SELECT value FROM json_each(?))", [json.dumps(list(among))]
 
 
-def _summary(reader: Reader, row: sqlite3.Row, groups: Sequence[sqlite3.Row], kinds: sqlite3.Row | None) -> Summary:
-    """Return the summary of one invocation, from the groups of its instances and its row of ``_kinds``."""
+def _summary(reader: Reader, row: sqlite3.Row, groups: Sequence[sqlite3.Row], kinds: Sequence[sqlite3.Row]) -> Summary:
+    """Return the summary of one invocation, from the groups of its instances and its rows of ``_kinds``."""
     transfer = None if row["command_type"] else get_transfer(reader, row["id"])
     invocation = invocation_of(row, row["beginning"], (), transfer)
     counts = {InvocationStatus(group["status"]): group["count"] for group in groups}
-    if kinds is not None:
-        first = from_ms_or_none(kinds["sent_at"]) if invocation.frequency or kinds["waited"] else None
-        began = first or invocation.created if kinds["begun"] else None
-        numbers = InstanceCounts(**{field: kinds[field] for field in InstanceCounts._fields})
+    if kinds:
+        sent = [kind["sent_at"] for kind in kinds if kind["sent_at"] is not None]
+        is_late = invocation.frequency or any(kind["waited"] for kind in kinds)
+        first = from_ms_or_none(min(sent, default=None)) if is_late else None
+        began = first or invocation.created if any(kind["begun"] for kind in kinds) else None
+        numbers = InstanceCounts(**{kind["kind"]: kind["count"] for kind in kinds})
     else:
         began = invocation.created if any(group["repeats"] for group in groups) else None
         numbers = InstanceCounts()
@@ -113,31 +128,27 @@ def _summary(reader: Reader, row: sqlite3.Row, groups: Sequence[sqlite3.Row], ki
     )
 
 
-def _kinds(reader: Reader, invocation_ids: Sequence[str], among: Collection[str] | None) -> dict[str, sqlite3.Row]:
-    """Return the counts of single executions, as in ``InstanceCounts``.
+def _kinds(
+    reader: Reader, invocation_ids: Sequence[str], among: Collection[str] | None
+) -> dict[str, list[sqlite3.Row]]:
+    """Return the records of single executions by kind, as in ``InstanceCounts``, with their number.
 
-    Each also has the time when the first record was sent, and if any was queued. An invocation
-    without a record, which was to run later, is missing.
+    Each kind also has the time when the first of its records was sent, and if any of them began, or was queued. An
+    invocation without a record, which was to run later, is missing.
     """
     where, those = _among(among)
     rows = reader.query(
         f"""
-        SELECT invocation_id, min(sent_at) AS sent_at, max(started_at IS NOT NULL OR status = 'Finished') AS begun,
-            max(queued_at IS NOT NULL) AS waited,
-            sum(status = 'Finished' AND coalesce(exit_code, 0) = 0) AS succeeded,
-            sum(status = 'Failed') AS failed,
-            sum(status = 'Finished' AND coalesce(exit_code, 0) <> 0) AS nonzero,
-            sum(status = 'Stopped' AND started_at IS NOT NULL) AS stopped,
-            sum(status = 'Stopped' AND started_at IS NULL AND coalesce(sent_at, stopped_at) IS NOT NULL) AS unstarted,
-            sum(status = 'Stopped' AND started_at IS NULL AND coalesce(sent_at, stopped_at) IS NULL) AS halted,
-            sum({IS_QUEUED}) AS queued,
-            sum(status IN ('Running', 'Stopping') AND sent_at IS NULL AND NOT {IS_QUEUED}) AS waiting,
-            sum(status IN ('Running', 'Stopping') AND sent_at IS NOT NULL AND NOT {IS_QUEUED}) AS running
-        FROM records WHERE invocation_id IN (SELECT value FROM json_each(?)){where} GROUP BY 1
+        SELECT invocation_id, {_KIND} AS kind, count(*) AS count, min(sent_at) AS sent_at,
+            max(started_at IS NOT NULL OR status = 'Finished') AS begun, max(queued_at IS NOT NULL) AS waited
+        FROM records WHERE invocation_id IN (SELECT value FROM json_each(?)){where} GROUP BY 1, 2
         """,  # noqa: S608 - texts from rows and from above
         [json.dumps(invocation_ids), *those],
     )
-    return {row["invocation_id"]: row for row in rows}
+    found = defaultdict(list)
+    for row in rows:
+        found[row["invocation_id"]].append(row)
+    return found
 
 
 def commands_run(reader: Reader, text: str) -> list[str]:
