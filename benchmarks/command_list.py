@@ -49,7 +49,7 @@ def main() -> None:
                 options.turns,
                 {
                     f"no commands, {form}": command(list_, empty),
-                    f"the first 100 of many, {form}": command(list_, full),
+                    f"the first 100 of many, {form}": command([*list_, "-n", "100"], full),
                     f"all of them, {form}": command([*list_, "-n", "0"], full),
                 },
             )
