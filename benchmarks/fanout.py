@@ -220,9 +220,10 @@ def _median(costs: Sequence[Cost], what: str = "wall") -> float:
     return statistics.median(getattr(cost, what) for cost in costs)
 
 
-def _ratio(ours: Sequence[Cost], theirs: Sequence[Cost]) -> float:
+def _ratio(ours: Sequence[Cost], theirs: Sequence[Cost], what: str = "wall") -> float:
     """Median of the ratios of turns that stood side by side."""
-    return statistics.median(one.wall / other.wall for one, other in zip(ours, theirs, strict=False))
+    pairs = zip(ours, theirs, strict=False)
+    return statistics.median(getattr(one, what) / getattr(other, what) for one, other in pairs)
 
 
 def _best(costs: Mapping[str, Sequence[Cost]]) -> str:
@@ -244,6 +245,7 @@ def promises(results: Results) -> Iterator[Promise]:
         if size == CPU_AT:
             cpu = _median(ours, "cpu") * 1000 / size
             yield Promise(f"{size} instances, processor time of the client for each", cpu, CPU, " ms")
+            yield _against("the same", costs, RUN, peers.FLOOR, OF_THE_FLOOR, "cpu")
         if size == LARGEST:
             yield Promise(f"{size:,} instances, peak memory of the client", _median(ours, "peak"), RESIDENT, " MiB")
 
@@ -253,10 +255,12 @@ def promises_of_sending(costs: Mapping[str, Sequence[Cost]]) -> Iterator[Promise
         yield _against(f"a file to {SENT_TO} instances", costs, SEND, _best(costs), OF_THE_BEST_SENDER)
 
 
-def _against(what: str, costs: Mapping[str, Sequence[Cost]], ours: str, name: str, limit: float) -> Promise:
+def _against(
+    text: str, costs: Mapping[str, Sequence[Cost]], ours: str, name: str, limit: float, what: str = "wall"
+) -> Promise:
     """The promise of a ratio; it is not measured if the other one is missing or has lost an instance."""
     theirs = costs.get(name)
-    return Promise(f"{what}, against {name}", _ratio(costs[ours], theirs) if theirs else None, limit, " ×")
+    return Promise(f"{text}, against {name}", _ratio(costs[ours], theirs, what) if theirs else None, limit, " ×")
 
 
 def _table_of_sending(costs: Mapping[str, Sequence[Cost]]) -> Table:
