@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import functools
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -92,9 +93,12 @@ def faults(name: str, text: str, style: str) -> list[str]:
 
 
 def tracked() -> list[str]:
-    """Return the names of all tracked files."""
-    done = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, stdout=subprocess.PIPE, check=True)  # noqa: S607
-    return done.stdout.decode().split("\0")[:-1]
+    """Return the names of all tracked files; none without git, or in a tree that is not a checkout."""
+    git = shutil.which("git")
+    if git is None or not (ROOT / ".git").exists():
+        return []
+    words = [git, "-c", f"safe.directory={ROOT}", "ls-files", "-z"]  # the checkout may belong to another user
+    return subprocess.run(words, cwd=ROOT, stdout=subprocess.PIPE, check=True).stdout.decode().split("\0")[:-1]
 
 
 def is_in(name: str, places: list[str]) -> bool:
@@ -117,7 +121,10 @@ def texts() -> Iterator[tuple[str, str]]:
 
 def main() -> None:
     style = STYLE.read_text(encoding="utf-8")
-    found = [fault for name, text in texts() for fault in faults(name, text, style)]
+    checked = [*texts()]
+    if not checked:
+        sys.stderr.write("not a git checkout, or no git here: the words of its files are not checked\n")
+    found = [fault for name, text in checked for fault in faults(name, text, style)]
     if found:
         sys.exit("\n".join(found))
 
