@@ -52,11 +52,11 @@ class Rollout(Struct):
         """Return True if all instances start together, without limits."""
         return self == AT_ONCE
 
-    def waves(self, total: int, begun: int = 0) -> list[range]:
-        """Return the positions of each wave, for ``total`` instances of which ``begun`` have started before."""
+    def waves(self, total: int) -> list[range]:
+        """Return the positions of each wave, for ``total`` instances."""
         size = total if self.batch is None else max(self.batch.of(total), 1)
         found: list[range] = []
-        position = begun
+        position = 0
         while position < total:
             step = max(self.canary.of(total), 1) if position == 0 and self.canary else size
             found.append(range(position, min(position + step, total)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import re
@@ -248,6 +249,38 @@ def test_unsent_records_are_sent_in_the_background(
     waited = assist("invocation", "wait", "-", "--gather")
     assert waited.stdout == b"--- n[2-6] (5) ---\nbegun\n"
     assert waited.returncode == 0
+    places = document(assist, "invocation", "show", "-")["InvokeInstances"]
+    assert isinstance(places, list)
+    for before, after in itertools.pairwise(places):  # a wave waits for the one that was sent before the signal
+        assert before["FinishTime"] <= after["StartTime"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.long)])
+def test_a_canary_that_was_sent_before_a_signal_still_decides(
+    assist: Application, installed: Program, fleet: Fleet, tmp_path: Path, number: signal.Signals
+) -> None:
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    words = (
+        "run",
+        "-i",
+        "n[2-6]",
+        "--canary",
+        "1",
+        "--max-errors",
+        "0",
+        "-c",
+        f"echo begun; read word <{fifo}; exit 1",
+    )
+    program = installed.start(*words)
+    assert program.stdout is not None
+    assert program.stdout.readline() == b"n2: begun\n"
+    program.send_signal(number)
+    assert program.wait(30) == 130
+    fifo.write_text("go\n")
+    assert assist("invocation", "wait", "-").returncode == 1
+    found = statuses(document(assist, "invocation", "show", "-"))
+    assert found == {"n2": "Finished", **dict.fromkeys(("n3", "n4", "n5", "n6"), "Stopped")}
 
 
 def test_detached_waves_continue_by_themselves(assist: Application, installed: Program, fleet: Fleet) -> None:

@@ -37,7 +37,7 @@ from assist_cli.operations.runs.follow import fetch, portion
 from assist_cli.operations.runs.listener import Listener
 from assist_cli.operations.runs.worker import RecordWorker
 from assist_cli.store import instances as registry
-from assist_cli.store import records
+from assist_cli.store import invocations, records
 
 T = TypeVar("T")
 
@@ -251,24 +251,36 @@ class _Dispatch:
             await self._writer.write_accepted()
 
     async def rest(self) -> None:
-        """Send the unsent records, and follow the others."""
-        sent: list[InvocationInstance] = []
-        unsent: list[InvocationInstance] = []
-        for each in self._invocation.instances:
-            (unsent if each.record.is_unsent and not each.record.is_queued else sent).append(each)
-        self._failures = sum(not each.record.is_success for each in sent if each.record.status.is_final)
-        await _together(*map(self._follow, sent), self._in_waves([*sent, *unsent], len(sent), follow=True))
+        """Send the unsent records, and follow the others. A wave also waits for those of its records that were sent."""
+        await self._in_waves(self._invocation.instances, follow=True, resumes=True)
 
-    async def _in_waves(self, instances: Sequence[InvocationInstance], sent: int = 0, *, follow: bool) -> None:
-        """Launch ``instances`` from position ``sent`` on, each wave after the previous one has ended."""
-        for wave in self._rollout.waves(len(instances), sent):
+    async def _in_waves(self, instances: Sequence[InvocationInstance], *, follow: bool, resumes: bool = False) -> None:
+        """Launch ``instances``, each wave after the previous one has ended; those that were sent are followed.
+
+        Records of a process that ``resumes`` may have been sent; all others are still to be sent.
+        """
+        for wave in self._rollout.waves(len(instances)):
             places = [instances[position] for position in wave]
+            if resumes:
+                self._count_failures()
             if self._has_own_connections and len(places) > 1:
                 ids = [each.instance_id for each in places]
                 self._wave = {each.id: each for each in registry.by_ids(self._controller.database, ids)}
-            await _together(*(self._launch(each, follow=follow) for each in places))
+            await _together(
+                *(
+                    self._follow(each)
+                    if resumes and (each.record.is_queued or not each.record.is_unsent)
+                    else self._launch(each, follow=follow)
+                    for each in places
+                )
+            )
         if follow and self._until is not None:
             await _together(*map(self._follow, self._queued))
+
+    def _count_failures(self) -> None:
+        """Count the failures in the history: another process may have closed a record that was followed here."""
+        known = invocations.get(self._controller.database, self._invocation.id, output=False)
+        self._failures = sum(not each.record.is_success for each in known.instances if each.record.status.is_final)
 
     async def follow(self) -> None:
         """Follow every open record, and fetch the missing output of the others."""
