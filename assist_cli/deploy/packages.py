@@ -30,30 +30,40 @@ _HOME = "/var/lib/assist-agentd"
 _OF_ZSH = "/usr/share/zsh/vendor-completions/"  # in Debian
 _LAUNCHER = b'#!/bin/sh\nexec /usr/bin/python3 -I -S /usr/lib/assist-agentd/agentd.pyz "$@"\n'
 
-# The agent is enabled once, so that one that was disabled stays so. Its scripts go on while it restarts.
-_ENABLE = f"systemctl enable --quiet {AGENT}.service"
 _RUNNING = "[ -d /run/systemd/system ]"  # the service manager runs; in a chroot it does not
+_OWN = f"[ ! -e {_HOME}/agentd.pyz ]"  # false if a controller has installed the agent there, with a unit in /etc
+
+# The agent is enabled once, so that one that was disabled stays so. Its scripts go on while it restarts.
 _AGENT_SCRIPTS = {
     "installed": f"""\
-if command -v systemctl >/dev/null 2>&1; then
-    {_ENABLE}
-    if {_RUNNING}; then systemctl daemon-reload; systemctl start {AGENT}.service; fi
+if command -v systemctl >/dev/null 2>&1 && {_OWN}; then systemctl enable --quiet {AGENT}.service; fi
+if {_RUNNING}; then
+    systemctl daemon-reload
+    if {_OWN}; then systemctl start {AGENT}.service; fi
+else
+    echo "{AGENT}: systemd does not run here, so the agent was not started: setsid agentd guard &"
 fi
 """,
     "upgraded": f"""\
-if {_RUNNING}; then systemctl daemon-reload; systemctl try-restart {AGENT}.service; fi
+if {_RUNNING}; then
+    systemctl daemon-reload
+    if {_OWN} && systemctl is-enabled --quiet {AGENT}.service; then systemctl restart {AGENT}.service; fi
+fi
 """,
     "removing": f"""\
-if command -v systemctl >/dev/null 2>&1; then
-    if {_RUNNING}; then systemctl stop {AGENT}.service; fi
-    systemctl disable --quiet {AGENT}.service
-fi
+if {_RUNNING} && {_OWN}; then systemctl stop {AGENT}.service; fi
+""",
+    "disabled": f"""\
+if command -v systemctl >/dev/null 2>&1 && {_OWN}; then systemctl disable --quiet {AGENT}.service; fi
 """,
     "removed": f"""\
 if {_RUNNING}; then systemctl daemon-reload; fi
 """,
     "purged": f"""\
-rm -rf {_HOME}
+if {_OWN}; then
+    rm -f /etc/systemd/system/multi-user.target.wants/{AGENT}.service
+    rm -rf {_HOME}
+fi
 """,
 }
 
@@ -63,7 +73,7 @@ class Package:
     """A package: ``files`` by path, each with its mode; ``python`` is the oldest version of Python 3 that it needs.
 
     ``architecture`` is the word of ``uname -m``, or empty for any. ``scripts`` are shell commands by the moment at
-    which they run: installed, upgraded, removing, removed, purged (Debian only).
+    which they run: installed, upgraded, removing, removed; disabled (RPM, before the removal); purged (Debian).
     """
 
     name: str
@@ -130,7 +140,10 @@ def debian(package: Package, target: Path, version: str = __version__) -> Path:
 
 
 def _debian_scripts(scripts: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    """Yield the maintainer scripts: name and text (Debian Policy, chapter 6)."""
+    """Yield the maintainer scripts: name and text (Debian Policy, chapter 6).
+
+    A removed package stays enabled until it is purged: installed again, it has the version before as in an upgrade.
+    """
     if scripts:
         both = f'if [ -z "$2" ]; then\n{scripts["installed"]}else\n{scripts["upgraded"]}fi\n'
         yield "postinst", f'[ "$1" = configure ] || exit 0\n{both}'
@@ -169,10 +182,12 @@ def _spec(package: Package, version: str, architecture: str, root: Path) -> str:
     if scripts:
         sections = (
             f'%post\nif [ "$1" = 1 ]; then\n{scripts["installed"]}else\n{scripts["upgraded"]}fi\n'
-            f'%preun\nif [ "$1" = 0 ]; then\n{scripts["removing"]}fi\n'
+            f'%preun\nif [ "$1" = 0 ]; then\n{scripts["removing"]}{scripts["disabled"]}fi\n'
             f'%postun\nif [ "$1" = 0 ]; then\n{scripts["removed"]}fi\n'
         )
     files = "".join(f"%attr({mode:04o}, root, root) {path}\n" for path, (_, mode) in sorted(package.files.items()))
+    folders = sorted({str(parent) for path in package.files if (parent := Path(path).parent).name == package.name})
+    files += "".join(f"%dir %attr(0755, root, root) {folder}\n" for folder in folders)
     files = files.replace(_OF_ZSH, "/usr/share/zsh/site-functions/")
     stage = f"cp -a {root}/. %{{buildroot}}\n"
     if _OF_ZSH in str(package.files):
@@ -180,6 +195,7 @@ def _spec(package: Package, version: str, architecture: str, root: Path) -> str:
     return (
         f"Name: {package.name}\nVersion: {version}\nRelease: 1\nSummary: {package.summary}\nLicense: Apache-2.0\n"
         f"BuildArch: {architecture}\nAutoReqProv: no\nRequires: python3 >= 3.{package.python}\n"
+        f"{'Requires: glibc >= ' + _glibc() + chr(10) if package.architecture else ''}"
         f"%description\n{package.description}\n"
         f"%install\nmkdir -p %{{buildroot}}\n{stage}"
         f"{sections}%files\n{files}"

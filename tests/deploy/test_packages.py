@@ -94,6 +94,37 @@ def test_a_debian_package_is_installed_upgraded_and_removed(
     assert not home.exists()
 
 
+def test_a_debian_package_leaves_the_agent_of_a_controller_alone(tmp_path: Path, debian: Path, agent: Package) -> None:
+    """And one that was removed starts again when it is installed again."""
+    manager, calls, home = debian / "usr/bin/systemctl", debian / "calls", debian / "var/lib/assist-agentd"
+    manager.write_text('#!/bin/sh\necho "$@" >>/calls\n')
+    manager.chmod(0o755)
+    (debian / "run/systemd/system").mkdir(parents=True)
+    (debian / "agent.deb").write_bytes(packages.debian(agent, tmp_path).read_bytes())
+
+    def dpkg(*words: str) -> list[str]:
+        """Run dpkg, and return what the service manager was told to do with the agent."""
+        calls.write_text("")
+        inside(debian, "dpkg", *words)
+        told = [line.split() for line in calls.read_text().splitlines()]
+        return [line[0] for line in told if line[-1] == "assist-agentd.service"]
+
+    assert dpkg("-i", "/agent.deb") == ["enable", "start"]
+    assert dpkg("-r", agent.name) == ["stop"]
+    assert dpkg("-i", "/agent.deb") == ["is-enabled", "restart"]
+    home.mkdir(mode=0o700, exist_ok=True)
+    (home / "agentd.pyz").write_text("of a controller")
+    for words in (("-r", agent.name), ("-i", "/agent.deb"), ("-r", agent.name), ("-P", agent.name)):
+        assert dpkg(*words) == []
+    assert (home / "agentd.pyz").exists()
+    (home / "agentd.pyz").unlink()
+    assert dpkg("-i", "/agent.deb") == ["enable", "start"]
+    assert dpkg("-P", agent.name) == ["stop"]
+    assert not home.exists()
+    manager.unlink()
+    (debian / "run/systemd/system").rmdir()
+
+
 def test_an_rpm_package_is_installed_upgraded_and_removed(
     tmp_path: Path, debian: Path, agent: Package, controller: Package
 ) -> None:
@@ -117,4 +148,5 @@ def test_an_rpm_package_is_installed_upgraded_and_removed(
     home.mkdir(mode=0o700)
     run("--erase", "--nodeps", agent.name, controller.name)
     assert not (debian / "usr/bin/agentd").exists()
+    assert not (debian / "usr/lib/assist-agentd").exists()
     assert home.exists()
