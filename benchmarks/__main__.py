@@ -37,7 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--write-docs", action="store_true", help="write the figures into docs/benchmarks.md")
     options = parser.parse_args(arguments)
     if unknown := set(options.names) - {*QUICK, *LONG}:
-        parser.error(f"there is no benchmark '{min(unknown)}'")
+        parser.error(f"there is no benchmark '{min(unknown)}', only {', '.join((*QUICK, *LONG))}")
 
     start = f"{machine.describe()}, load average {machine.load():.2f} at the start"
     more = ["--write-docs"] if options.write_docs else []

@@ -144,14 +144,17 @@ class Report:
 
     def end(self) -> None:
         """Write the promises and the section of the document, as asked, and end with status 1 if one is broken."""
+        state = f"load average {self._load:.2f} at the start; a fixed loop took {self._speed:.1f} ms before and "
+        state += f"{machine.speed():.1f} ms after"
+        self.line(state)
         if self._options.write_docs:
-            document.write(self._options.name, self.section())
+            document.write(self._options.name, self.section(state))
         if self._options.promises:
             self._options.promises.write_text(json.dumps([asdict(each) for each in self._promises]))
         sys.exit(1 if any(each.is_broken for each in self._promises) else 0)
 
-    def section(self) -> str:
-        """The section of the document: promises, figures, tables, and where and when they were measured."""
+    def section(self, state: str) -> str:
+        """The section of the document: promises, figures, tables, and where, when and in which ``state``."""
         tables = list(self._tables)
         if self._figures:
             tables.insert(0, Table(("figure", "measured"), self._figures))
@@ -159,8 +162,7 @@ class Report:
             rows = [each.cells if not each.is_broken else [*each.cells[:-1], "**broken**"] for each in self._promises]
             tables.insert(0, judged(rows))
         lines = [line for table in tables for line in (*table.markdown(), "")]
-        speed = f"a fixed loop took {self._speed:.1f} ms before and {machine.speed():.1f} ms after"
-        taken = f"{self._title}. {self._day}, {self._machine}, load average {self._load:.2f} at the start; {speed}."
+        taken = f"{self._title}. {self._day}, {self._machine}, {state}."
         return "\n".join([*lines, *textwrap.wrap(taken, WIDTH)])
 
 

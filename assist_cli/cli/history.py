@@ -194,8 +194,8 @@ def _print_comparison(printer: Printer, found: Comparison) -> None:
     more = f", {unknown} unknown" if unknown else ""
     if found.same and not different + unknown:
         printer.talk(f"No change on {count(total, 'instance')}.")
-        return
-    printer.talk(f"{different} of {count(total, 'instance')} {'differs' if different == 1 else 'differ'}{more}.")
+    elif total:
+        printer.talk(f"{different} of {count(total, 'instance')} {'differs' if different == 1 else 'differ'}{more}.")
 
 
 def _print_difference(printer: Printer, difference: Difference) -> None:

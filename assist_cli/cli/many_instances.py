@@ -14,6 +14,7 @@ from assist_cli.model import names
 from assist_cli.model.folding import fold, folded
 from assist_cli.operations.controller import open_controller
 from assist_cli.operations.fleet import instances
+from assist_cli.operations.runs import refresh
 from assist_cli.paths import home
 
 if TYPE_CHECKING:
@@ -141,7 +142,7 @@ def chosen_to_remove(
 ) -> list[Instance]:
     """Return the instances of targets or of a file, after a question if a pattern names them.
 
-    ``force``: also those on which scripts run.
+    ``force``: also those on which scripts run. Without it, agents are asked first which scripts still run.
 
     Raises UsageError, NotFound, InvalidParameter, Conflict, FileFailure, Refused and typer.Abort.
     """
@@ -150,6 +151,8 @@ def chosen_to_remove(
             f"cannot {verb} both TARGET and -f FILE" if words else f"cannot {verb}: no instance given",
             hint=f"assist instance {verb} web1; or -f FILE, which names a host in each line",
         )
+    if not force:
+        refresh.refresh(controller, None)
     if file is None:
         found = instances.chosen_to_remove(controller, words or (), verb, force=force)
         targets.confirm(printer, words or (), found, verb, yes=yes)

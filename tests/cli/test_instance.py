@@ -14,6 +14,7 @@ import pytest
 
 from assist_cli.operations.controller import open_controller
 from assist_cli.paths import Home
+from tests.support.agent import eventually
 from tests.support.application import Application
 from tests.support.archive import write_archive
 from tests.support.place import Place, furnish
@@ -197,6 +198,16 @@ def test_a_stop_on_one_leaves_the_other(assist: Application, installed: Program,
     assert b"with --force they continue, and their results are lost" in busy.stderr
     refused(assist, 66, "stop", id, "-i", "web7")
     assert document(assist, "stop", id)["InvokeStatus"] == "Stopped"
+
+
+def test_a_run_that_has_ended_since_does_not_keep_its_instance(
+    assist: Application, fleet: list[Place], tmp_path: Path
+) -> None:
+    gate = tmp_path / "gate"
+    os.mkfifo(gate)
+    assert assist("run", "-i", "web2", "--wait", "0.1s", "-c", f"read word <{gate}").returncode == 75
+    gate.write_text("go\n")
+    eventually(lambda: assist("instance", "remove", "web2").returncode == 0)
 
 
 def test_the_folder_of_an_agent_is_refused_as_its_socket(assist: Application, isolation: Path) -> None:
