@@ -167,7 +167,7 @@ def interrupted(
             print_failures(printer, known.instances)
             return ExitStatus.INTERRUPTED
         show(known.instances)
-        _print_how_to_follow(printer, invocation, verb, "Terminated" if came else "Interrupted")
+        _print_how_to_follow(printer, invocation, verb, "terminated" if came else "interrupted")
         if not came:
             seconds = controller.timeouts.view.second_press
             if not printer.is_json:
@@ -188,9 +188,9 @@ def interrupted(
 def _print_how_to_follow(printer: Printer, invocation: Invocation, verb: str, why: str) -> None:
     back = f"assist {verb} {invocation.id}"
     if printer.is_json:
-        message = f"cannot continue to watch: {why.lower()}, and {invocation.id} continues"
+        message = f"cannot continue to watch: {why}, and {invocation.id} continues"
         printer.error(Interrupted(message, hint=back))
         return
     printer.warn("")
-    printer.warn(f"{why}, and {invocation.id} continues. To follow it:")
+    printer.warn(f"{why.capitalize()}, and {invocation.id} continues. To follow it:")
     printer.warn(f"  {back}")

@@ -83,7 +83,7 @@ def search(
 
 @app.command(epilog=options.examples("assist invocation diff t-01k3 -", "assist invocation diff t-01k3 t-01k7 -o json"))
 def diff(context: typer.Context, old: One, new: Other, output: options.Output = Format.TABLE) -> None:
-    """Compare two invocations of the same script or saved command, instance by instance.
+    """Compare two invocations of one script, instance by instance.
 
     It shows how the result and the output of each instance have changed. Instances with the same change are grouped.
     Exit status: 0 if nothing has changed; 1 if something has, or may have because output is missing in the history; 75

@@ -54,8 +54,8 @@ def test_lost_output_is_the_same_error_as_without_it(kind: str) -> None:
         writing = os.open("/dev/full", os.O_WRONLY)
     try:
         status, _, stderr = leave("print('lost')", writing)
-        assert (status, stderr.count(b"Error")) == (1, 1)
-        assert leave("print('lost')", writing, last="")[0] == status
+        assert (status, stderr.count(b"Error")) == (leave("print('lost')", writing, last="")[0], 1)
+        assert status not in (0, 3)
     finally:
         os.close(writing)
 

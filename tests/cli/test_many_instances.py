@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.application import Application
+from tests.support.programs import need
 
 ID = "i-01kbdk5g8w3m9v6yx2r4hq7c{}"
 
@@ -122,6 +123,7 @@ def test_an_invalid_inventory_is_refused(assist: Application) -> None:
 
 @pytest.mark.usefixtures("starts_processes")
 def test_the_hosts_of_the_ssh_configuration(assist: Application) -> None:
+    need("ssh")
     folder = Path("~/.ssh").expanduser()
     folder.mkdir(mode=0o700)
     (folder / "more").write_text("Host db1 !db2 db2\nHostName 127.0.0.3\nPort 1\n")
