@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 
 from assist_cli.operations.controller import Controller, open_controller
+from assist_cli.operations.runs.senders import sender
 from assist_cli.paths import Home
+from assist_cli.store import records
 from tests.support import past
 from tests.support.application import Application
 
@@ -61,8 +63,11 @@ def test_removed_instances_are_named(assist: Application) -> None:
 
 def test_a_run_in_progress_keeps_all_of_them(assist: Application, controller: Controller) -> None:
     web1, *_ = past.register(controller.database, ["web9"], controller.now())
-    past.write(controller.database, past.invocation_on([web1], controller.now()), [None])
-    done = assist("instance", "remove", "web1", "web9")
+    invocation = past.write(controller.database, past.invocation_on([web1], controller.now()), [None])
+    with sender(controller.home) as token:
+        with controller.database.transaction() as transaction:
+            records.take_over(transaction, invocation.id, token)
+        done = assist("instance", "remove", "web1", "web9")
     assert done.returncode == 65
     assert b"assist invocation list --status Running -i web9" in done.stderr
     assert "web1" in left(assist)
