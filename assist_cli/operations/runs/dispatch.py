@@ -255,9 +255,9 @@ class _Dispatch:
         await self._in_waves(self._invocation.instances, follow=True, resumes=True)
 
     async def _in_waves(self, instances: Sequence[InvocationInstance], *, follow: bool, resumes: bool = False) -> None:
-        """Launch ``instances``, each wave after the previous one has ended; those that were sent are followed.
+        """Launch ``instances``, each wave after the previous one has ended.
 
-        Records of a process that ``resumes`` may have been sent; all others are still to be sent.
+        With ``resumes``, another process has sent some of them; these are followed.
         """
         for wave in self._rollout.waves(len(instances)):
             places = [instances[position] for position in wave]
