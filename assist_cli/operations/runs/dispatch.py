@@ -261,7 +261,7 @@ class _Dispatch:
         """
         for wave in self._rollout.waves(len(instances)):
             places = [instances[position] for position in wave]
-            if resumes:
+            if resumes and self._tolerated is not None:
                 self._count_failures()
             if self._has_own_connections and len(places) > 1:
                 ids = [each.instance_id for each in places]
