@@ -144,8 +144,8 @@ class Report:
 
     def end(self) -> None:
         """Write the promises and the section of the document, as asked, and end with status 1 if one is broken."""
-        state = f"load average {self._load:.2f} at the start; a fixed loop took {self._speed:.1f} ms before and "
-        state += f"{machine.speed():.1f} ms after"
+        speed = f"a fixed loop took {self._speed:.1f} ms before and {machine.speed():.1f} ms after"
+        state = f"load average {self._load:.2f} at the start; {speed}"
         self.line(state)
         if self._options.write_docs:
             document.write(self._options.name, self.section(state))

@@ -192,10 +192,12 @@ def _spec(package: Package, version: str, architecture: str, root: Path) -> str:
     stage = f"cp -a {root}/. %{{buildroot}}\n"
     if _OF_ZSH in str(package.files):
         stage += f"cd %{{buildroot}}/usr/share/zsh && mv {Path(_OF_ZSH).name} site-functions\n"
+    needs = f"Requires: python3 >= 3.{package.python}\n"
+    if package.architecture:
+        needs += f"Requires: glibc >= {_glibc()}\n"
     return (
         f"Name: {package.name}\nVersion: {version}\nRelease: 1\nSummary: {package.summary}\nLicense: Apache-2.0\n"
-        f"BuildArch: {architecture}\nAutoReqProv: no\nRequires: python3 >= 3.{package.python}\n"
-        f"{'Requires: glibc >= ' + _glibc() + chr(10) if package.architecture else ''}"
+        f"BuildArch: {architecture}\nAutoReqProv: no\n{needs}"
         f"%description\n{package.description}\n"
         f"%install\nmkdir -p %{{buildroot}}\n{stage}"
         f"{sections}%files\n{files}"

@@ -261,18 +261,8 @@ def test_a_canary_that_was_sent_before_a_signal_still_decides(
 ) -> None:
     fifo = tmp_path / "fifo"
     os.mkfifo(fifo)
-    words = (
-        "run",
-        "-i",
-        "n[2-6]",
-        "--canary",
-        "1",
-        "--max-errors",
-        "0",
-        "-c",
-        f"echo begun; read word <{fifo}; exit 1",
-    )
-    program = installed.start(*words)
+    script = f"echo begun; read word <{fifo}; exit 1"
+    program = installed.start("run", "-i", "n[2-6]", "--canary", "1", "--max-errors", "0", "-c", script)
     assert program.stdout is not None
     assert program.stdout.readline() == b"n2: begun\n"
     program.send_signal(number)
